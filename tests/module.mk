@@ -1,0 +1,60 @@
+# Tests: one program a module under test (cmocka), shell scripts and node scripts; tests/run adds
+# them up. A file tests/<kind>/**/test_x.c becomes build/<variant>/tests/<kind>/.../test_x.
+
+# What each kind links.
+TEST_LIBS_unit := md_domain md_store support core
+TEST_LIBS_contract := md_store support core
+TEST_LIBS_component := harness $(MD_ARCHIVES) client
+TEST_LIBS_e2e := harness md_store support core
+TEST_LIBS_adversary := harness md_store support core
+
+$(eval $(call archive,harness,$(wildcard tests/harness/*.c)))
+
+# $(call test,KIND,SOURCE)
+define test
+OBJS += $$(B)/obj/$(patsubst %.c,%.o,$(2))
+TESTS_$(1) += $$(B)/$(patsubst %.c,%,$(2))
+$$(B)/$(patsubst %.c,%,$(2)): $$(B)/obj/$(patsubst %.c,%.o,$(2)) \
+		$$(patsubst %,$$(B)/lib%.a,$$(TEST_LIBS_$(1))) $(if $(filter e2e adversary,$(1)),$$(B)/libunibus.so)
+	@mkdir -p $$(@D)
+	@echo "LD $$@"
+	@$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS_V) -pie -o $$@ $$(B)/obj/$(patsubst %.c,%.o,$(2)) \
+		$(if $(filter e2e adversary,$(1)),$$(B)/libunibus.so -Wl$$(comma)-rpath$$(comma)$$(abspath $$(B))) \
+		-Wl,--start-group $$(patsubst %,$$(B)/lib%.a,$$(TEST_LIBS_$(1))) -Wl,--end-group \
+		$$(LIBS_MD) $$(LIBS_CLIENT) -lcmocka
+endef
+
+TEST_KINDS := unit contract component e2e adversary
+$(foreach k,$(TEST_KINDS),$(foreach s,$(shell find tests/$(k) -name 'test_*.c' | sort),\
+	$(eval $(call test,$(k),$(s)))))
+TESTS := $(foreach k,$(TEST_KINDS),$(TESTS_$(k)))
+
+.PHONY: tests test test-run check asan tsan lint analyze format
+tests: programs $(TESTS)
+
+# All of it, release build. Sets the machine up first.
+test: deps
+	@$(MAKE) --no-print-directory tests
+	@sh tests/run $(B) all
+
+# For one kind: make test-unit, make test-e2e ...
+test-%: tests
+	@sh tests/run $(B) $*
+
+asan tsan: deps
+	@$(MAKE) --no-print-directory VARIANT=$@ tests
+	@sh tests/run build/$@ sanitized
+
+lint: deps
+	@sh tests/run $(B) lint
+
+# gcc's path analysis over the floors that decide: core, domain, support, store.
+analyze: deps
+	@$(MAKE) --no-print-directory VARIANT=analyze build/analyze/libcore.a \
+		build/analyze/libmd_domain.a build/analyze/libsupport.a build/analyze/libmd_store.a
+
+check: deps
+	@bash tests/check
+
+format:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
