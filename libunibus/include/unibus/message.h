@@ -1,0 +1,88 @@
+/* unibus/message.h: publish and subscribe.
+ *
+ * Threads: publishing from any thread. A subscription's callback comes on a library thread, one
+ * message at a time per client; what it points to is valid during the call only. */
+#ifndef UNIBUS_MESSAGE_H
+#define UNIBUS_MESSAGE_H
+
+#include <unibus/room.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct unibus_sub unibus_sub;
+
+enum unibus_kind {
+	UNIBUS_MESSAGE = 1,
+	UNIBUS_REACT,
+	UNIBUS_EDIT,
+	UNIBUS_REDACT,
+	UNIBUS_REQUEST,
+	UNIBUS_RESPONSE,
+	UNIBUS_TYPING,
+	UNIBUS_RECEIPT,
+	UNIBUS_BEACON,
+};
+
+/* Names a message in its room: 22 characters, from room, sender and id. */
+#define UNIBUS_REF_TEXT 22
+typedef char unibus_ref[UNIBUS_REF_TEXT + 1];
+
+struct unibus_msg {
+	unibus_room *room;
+	enum unibus_kind kind;
+	const char *ref;        /* NULL in plain rooms */
+	const char *id;         /* ULID text; NULL in plain rooms */
+	const char *thread;     /* ref of the thread's first message, or NULL */
+	const char *reply;      /* ref of what it answers, changes or reacts to, or NULL */
+	const char *sender;     /* endpoint; NULL in plain rooms */
+	const char *handle;     /* the sender's, "" when unknown */
+	const char *media_type; /* "" is UTF-8 text */
+	const void *data;
+	size_t len;
+	uint64_t ts_ms; /* the sender's clock, from the id; in plain rooms ours */
+	uint64_t session, seq;
+	uint64_t room_seq; /* the log entry the sender went by */
+	uint64_t position; /* in the room's history; 0 when it is not kept */
+	uint32_t epoch;
+	bool encrypted;
+	bool verified; /* signed, and the signature verified; false: the broker's word only */
+};
+typedef void (*unibus_msg_fn)(void *arg, const struct unibus_msg *msg);
+
+struct unibus_publish {
+	enum unibus_kind kind;  /* 0: UNIBUS_MESSAGE */
+	const char *media_type; /* NULL or "": UTF-8 text */
+	const void *data;
+	size_t len;         /* at most 64 KiB */
+	const char *thread; /* ref or NULL */
+	const char *reply;  /* ref or NULL */
+};
+/* Sends one message to the room. Returns when it is handed to the connection (see unibus_flush);
+ * `ref` may be NULL. UNIBUS_ERR_NO_RIGHT (a reader), UNIBUS_ERR_NOT_JOINED, UNIBUS_ERR_TOO_LARGE,
+ * UNIBUS_ERR_ROTATION_DUE, UNIBUS_ERR_ROOM_CLOSED, UNIBUS_ERR_NETWORK (not connected and its
+ * buffer is full), UNIBUS_ERR_REVOKED, UNIBUS_ERR_CLOSED. Plain rooms take kind 0 without thread,
+ * reply and media type only (UNIBUS_ERR_INVALID). */
+UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_publish(
+	unibus_room *room, const struct unibus_publish *p, unibus_ref ref);
+/* The same for UTF-8 text. */
+UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_publish_text(
+	unibus_room *room, const char *text);
+/* Waits until the server has taken everything published so far. */
+UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_flush(
+	unibus_client *client, unsigned timeout_ms);
+
+/* Every message of the room from now on, this peer's own included. Returns when the server has
+ * taken the subscription. Survives reconnects, kicks, rekeys and new grants by itself; ends when
+ * this peer leaves, is removed or revoked (events and state tell). Frames that fail a check are
+ * dropped, counted and reported as UNIBUS_EVENT_BAD_FRAME. */
+UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_subscribe(
+	unibus_room *room, unibus_msg_fn fn, void *arg, unibus_sub **ret);
+/* Ends it and frees it; waits for a running callback unless called from it. */
+UNIBUS_API void unibus_unsubscribe(unibus_sub *sub);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
