@@ -62,6 +62,12 @@ void ub_buf_reset(struct ub_buf *b)
 	b->err = UB_OK;
 }
 
+void ub_buf_fail(struct ub_buf *b, ub_err err)
+{
+	if (!b->err)
+		b->err = err;
+}
+
 void ub_buf_put(struct ub_buf *b, const void *p, size_t len)
 {
 	uint8_t *to = reserve(b, len);

@@ -14,12 +14,14 @@
 struct ub_buf {
 	uint8_t *p;
 	size_t len, cap, max;
-	ub_err err; /* UNIBUS_ERR_NOMEM or UNIBUS_ERR_TOO_LARGE, latched */
+	ub_err err; /* latched: UNIBUS_ERR_NOMEM, UNIBUS_ERR_TOO_LARGE, or what ub_buf_fail says */
 };
 #define UB_BUF(maximum) ((struct ub_buf){.max = (maximum)})
 
 void ub_buf_deinit(struct ub_buf *b); /* wipes and frees; zero is a valid empty buffer */
 void ub_buf_reset(struct ub_buf *b);  /* empties, keeps the memory, clears the error */
+/* Latches `err`, unless one is latched already: for whoever cannot make what was to be put. */
+void ub_buf_fail(struct ub_buf *b, ub_err err);
 void ub_buf_put(struct ub_buf *b, const void *p, size_t len);
 void ub_buf_u8(struct ub_buf *b, uint8_t v);
 void ub_buf_u32(struct ub_buf *b, uint32_t v);  /* big-endian */

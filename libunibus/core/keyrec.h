@@ -19,7 +19,8 @@ struct ub_keyrec {
 	uint64_t created_ms, expires_ms;
 };
 
-/* Appends the signed text to *out. `r->sign` must be the key's public half (asserted). */
+/* Appends the signed text to *out. `r->sign` must be the key's public half (asserted). A
+ * record that ub_keyrec_open would refuse is not signed: UNIBUS_ERR_INVALID is latched in *out. */
 void ub_keyrec_sign(const struct ub_signkey *k, const struct ub_keyrec *r, struct ub_buf *out);
 /* Parses and verifies. UNIBUS_ERR_INVALID (form, or a key that key.h refuses),
  * UNIBUS_ERR_BAD_SIGNATURE, UNIBUS_ERR_NOMEM. Expiry is not judged here. */

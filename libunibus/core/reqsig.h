@@ -40,9 +40,14 @@ struct ub_request {
 
 /* Fills in sig from the other fields of *rs (pub too, from the key). */
 void ub_reqsig_sign(const struct ub_signkey *k, const struct ub_request *req, struct ub_reqsig *rs);
-/* UNIBUS_ERR_BAD_SIGNATURE. Checks nothing but the signature. */
+/* UNIBUS_ERR_BAD_SIGNATURE, also for a method or target that is empty or has a line end inside.
+ * Checks nothing but the signature. */
 UB_MUST_CHECK
 ub_err ub_reqsig_verify(const struct ub_reqsig *rs, const struct ub_request *req);
+
+/* What both halves sign: starts `ph` with tag and content. */
+struct ub_ph;
+void ub_reqsig_content(struct ub_ph *ph, const struct ub_reqsig *rs, const struct ub_request *req);
 
 /* The header values as text; NULL for one that is absent. */
 struct ub_reqsig_text {
