@@ -1,0 +1,234 @@
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "core/b64url.h"
+#include "core/buf.h"
+#include "core/limits.h"
+#include "support/process.h"
+
+static const struct opt_row send_rows[] = {
+	{.name = "thread",
+		.value = "REF",
+		.type = OPT_TEXT,
+		.offset = offsetof(struct cli, thread),
+		.help = "the thread's first message"},
+	{.name = "reply",
+		.value = "REF",
+		.type = OPT_TEXT,
+		.offset = offsetof(struct cli, reply),
+		.help = "the message answered"},
+	{.name = "type",
+		.value = "MEDIA_TYPE",
+		.type = OPT_TEXT,
+		.offset = offsetof(struct cli, type),
+		.help = "what the body is (default: text)"},
+	CLI_ROW_CONNECT,
+	{0},
+};
+static const struct opt_row tail_rows[] = {
+	{.name = "count",
+		.value = "N",
+		.type = OPT_NUMBER,
+		.offset = offsetof(struct cli, count),
+		.help = "end after N messages"},
+	{.name = "for",
+		.value = "TIME",
+		.type = OPT_DURATION_MS,
+		.offset = offsetof(struct cli, for_ms),
+		.help = "end after this time"},
+	CLI_ROW_CONNECT,
+	{0},
+};
+
+/* The message: the arguments joined by blanks, or standard input for "-". */
+static char *message_text(struct cli *c, size_t *ret_len)
+{
+	struct ub_buf b = UB_BUF(UB_PAYLOAD_MAX + 1);
+
+	if (c->n_args == 2 && strcmp(c->args[1], "-") == 0) {
+		char part[4096];
+		size_t n;
+
+		while ((n = fread(part, 1, sizeof(part), stdin)) > 0)
+			ub_buf_put(&b, part, n);
+	}
+	for (size_t i = 1; i < c->n_args && !(c->n_args == 2 && strcmp(c->args[1], "-") == 0);
+		i++) {
+		if (i > 1)
+			ub_buf_u8(&b, ' ');
+		ub_buf_z(&b, c->args[i]);
+	}
+	*ret_len = b.len;
+	return ub_buf_take(&b);
+}
+
+static int cmd_send(struct cli *c)
+{
+	UB_CLEANUP(ub_freep) char *text = NULL;
+	struct unibus_room_info info;
+	struct unibus_publish p = {0};
+	enum unibus_err err;
+	unibus_ref ref = "";
+	int rc;
+
+	text = message_text(c, &p.len);
+	if (!text)
+		return cli_fail_text("the message is larger than %d bytes", UB_PAYLOAD_MAX);
+	rc = cli_open_room(c);
+	if (rc)
+		return rc;
+	unibus_room_get_info(c->room, &info);
+	p.data = text;
+	p.thread = c->thread;
+	p.reply = c->reply;
+	p.media_type = c->type;
+	err = unibus_publish(c->room, &p, ref);
+	if (!err)
+		err = unibus_flush(c->client, (unsigned)c->timeout_ms);
+	if (err)
+		return cli_fail(c, "the message was not sent", err);
+	if (c->json)
+		cli_put_json(json_pack("{s:s, s:s}", "room_id", info.id, "ref", ref));
+	else if (ref[0])
+		puts(ref);
+	return CLI_OK;
+}
+
+struct tail {
+	struct cli *c;
+	atomic_uint_fast64_t seen;
+};
+
+static const char *kind_word(enum unibus_kind kind)
+{
+	static const char *const words[] = {"message", "message", "react", "edit", "redact",
+		"request", "response", "typing", "receipt", "beacon"};
+
+	return (size_t)kind < UB_ARRAY_LEN(words) ? words[kind] : "unknown";
+}
+
+static void put_message_json(const struct unibus_msg *m)
+{
+	json_t *v = json_pack("{s:s, s:I, s:s?, s:s?, s:s, s:s?, s:s?, s:s?, s:s, s:I, s:b, s:b}",
+		"kind", kind_word(m->kind), "ts", (json_int_t)m->ts_ms, "ref", m->ref, "sender",
+		m->sender, "handle", m->handle, "id", m->id, "thread", m->thread, "reply", m->reply,
+		"media_type", m->media_type, "epoch", (json_int_t)m->epoch, "encrypted",
+		m->encrypted, "verified", m->verified);
+	json_t *text = json_stringn(m->data, m->len); /* NULL unless it is UTF-8 */
+
+	if (text) {
+		json_object_set_new(v, "text", text);
+	} else {
+		char *b64 = malloc(4 * ((m->len + 2) / 3) + 1);
+
+		if (b64) {
+			ub_b64_encode(m->data, m->len, b64);
+			json_object_set_new(v, "data", json_string(b64));
+		}
+		free(b64);
+	}
+	cli_put_json(v);
+}
+
+static void put_message(const struct unibus_msg *m)
+{
+	char when[32];
+
+	cli_time(m->ts_ms, when);
+	printf("%s  ", when);
+	if (m->handle[0])
+		cli_put_safe(m->handle, strlen(m->handle));
+	else
+		printf("%.8s", m->sender ? m->sender : "(plain)");
+	printf("%s  ", m->sender && !m->verified ? " (not signed)" : "");
+	if (m->kind != UNIBUS_MESSAGE)
+		printf("[%s %s] ", kind_word(m->kind), m->reply ? m->reply : "");
+	if (m->media_type[0]) {
+		putchar('<');
+		cli_put_safe(m->media_type, strlen(m->media_type));
+		printf(", %zu bytes>", m->len);
+	} else {
+		cli_put_safe(m->data, m->len);
+	}
+	putchar('\n');
+	fflush(stdout);
+}
+
+static void on_message(void *arg, const struct unibus_msg *m)
+{
+	struct tail *t = arg;
+
+	if (t->c->count && atomic_load(&t->seen) >= t->c->count)
+		return;
+	if (t->c->json)
+		put_message_json(m);
+	else
+		put_message(m);
+	if (atomic_fetch_add(&t->seen, 1) + 1 >= t->c->count && t->c->count)
+		process_stop();
+}
+
+static void on_state(void *arg, unibus_client *client, enum unibus_state state, enum unibus_err why)
+{
+	(void)arg;
+	(void)client;
+	if (state == UNIBUS_REVOKED || state == UNIBUS_STOPPED)
+		process_stop();
+	else if (why)
+		fprintf(stderr, "unibus: connection lost (%s), reconnecting\n",
+			unibus_strerror(why));
+}
+
+static void on_event(void *arg, unibus_client *client, const struct unibus_event *ev)
+{
+	cli_on_event(arg, client, ev);
+	if (ev->kind == UNIBUS_EVENT_REMOVED)
+		process_stop();
+}
+
+static int tail_end(struct cli *c, const struct tail *t)
+{
+	struct unibus_room_info info;
+
+	if (unibus_client_state(c->client) == UNIBUS_REVOKED)
+		return cli_fail(c, "the connection ended", UNIBUS_ERR_REVOKED);
+	unibus_room_get_info(c->room, &info);
+	if (!info.role)
+		return cli_fail_text("this peer is no longer in %s", info.subject);
+	if (c->count && atomic_load(&t->seen) < c->count)
+		return cli_fail_text("%llu of %llu messages came",
+			(unsigned long long)atomic_load(&t->seen), (unsigned long long)c->count);
+	return CLI_OK;
+}
+
+static int cmd_tail(struct cli *c)
+{
+	struct tail t = {.c = c};
+	unibus_sub *sub = NULL;
+	enum unibus_err err;
+	int rc;
+
+	if (process_signals_init())
+		return cli_fail_text("could not set up signals");
+	c->on_state = on_state;
+	c->on_event = on_event;
+	rc = cli_open_room(c);
+	if (rc)
+		return rc;
+	err = unibus_subscribe(c->room, on_message, &t, &sub);
+	if (err)
+		return cli_fail(c, c->args[0], err);
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "listening to %s; Ctrl-C ends\n", c->args[0]);
+	process_wait(c->for_ms ? (int)c->for_ms : -1);
+	unibus_unsubscribe(sub);
+	return tail_end(c, &t);
+}
+
+const struct cli_command cli_message_commands[] = {
+	{NULL, "send", "ROOM TEXT...|-", "send a message (- reads standard input)", send_rows, 2,
+		64, cmd_send},
+	{NULL, "tail", "ROOM", "print messages as they come", tail_rows, 1, 1, cmd_tail},
+	{0},
+};
