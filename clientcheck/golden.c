@@ -100,7 +100,7 @@ static int judge(struct check *c, struct tally *t, const char *subject)
 		(unsigned long long)t->wrong);
 }
 
-static int exchange(struct check *c, unibus_room *room, struct tally *t, const char *subject)
+static int exchange(struct check *c, unibus_room *room, struct tally *t)
 {
 	unibus_sub *sub = NULL;
 	enum unibus_err err = unibus_subscribe(room, on_message, t, &sub);
@@ -116,7 +116,7 @@ static int exchange(struct check *c, unibus_room *room, struct tally *t, const c
 		rc = 0;
 	}
 	unibus_unsubscribe(sub);
-	return rc ? rc : judge(c, t, subject);
+	return rc;
 }
 
 int check_golden(struct check *c)
@@ -148,11 +148,13 @@ int check_golden(struct check *c)
 	if (err) {
 		rc = check_failed_err(c, "could not create the room", err);
 	} else {
-		rc = exchange(c, room, &t, subject);
+		rc = exchange(c, room, &t);
 		err = unibus_room_close(room);
 		if (err && !rc)
 			rc = check_failed_err(c, "could not close the room", err);
 		unibus_room_free(room);
+		if (!rc)
+			rc = judge(c, &t, subject);
 	}
 	pthread_cond_destroy(&t.came);
 	pthread_mutex_destroy(&t.lock);

@@ -21,7 +21,7 @@ ROWS
 }
 bad=0
 rows | while read -r dir allowed; do
-	hits=$(find "$dir" -name '*.[ch]' 2>/dev/null | sort | xargs -r grep -nE '^#include' |
+	hits=$(find "$dir" -name '*.[ch]' 2>/dev/null | sort | xargs -r grep -HnE '^#include' |
 		sed -E 's/^([^:]+:[0-9]+):#include *[<"]([^>"]+)[>"].*/\1 \2/' |
 		awk -v ok="$allowed" -v dir="$dir" -v pure="^($PURE)\\\\.h$" '
 			$2 ~ ok { next }
