@@ -43,6 +43,7 @@ struct ub_op {
 	enum ub_op_type type;
 	char subject[UB_SUBJECT_MAX + 1];
 	struct ub_policy policy; /* genesis: all; policy: encrypt, sign, retain */
+	bool has_retain;         /* policy: false keeps what is there; genesis: no need to set */
 	uint8_t nonce[16];
 	char *keyrec_text; /* add, key: owned */
 	struct ub_keyrec keyrec;

@@ -38,7 +38,7 @@ struct ub_room {
 };
 
 struct ub_apply {
-	uint64_t now_ms;    /* server: refuses to add an expired key record. 0: not judged */
+	uint64_t now_ms;    /* server: refuses an expired key record in add, key. 0: not judged */
 	bool owner_revoked; /* takeover is allowed only then; clients pass true and show the event
 			     */
 	size_t members_max; /* 0: UB_ROOM_MEMBERS_MAX */
@@ -46,10 +46,17 @@ struct ub_apply {
 
 /* Continues the room by one opened entry; a zero room takes a genesis entry. On any error the
  * room is unchanged. UNIBUS_ERR_BAD_CHAIN (room, seq or prev), _NO_RIGHT, _NOT_FOUND (endpoint
- * not in the room), _CONFLICT (in the room already), _NEEDS_EPOCH, _BAD_EPOCH, _BAD_ROSTER (the
- * epoch's roster hash), _BAD_ENTRY, _ROOM_CLOSED, _EXPIRED, _LIMIT, _NOMEM. */
+ * not in the room), _CONFLICT (in the room already; a key record that is not newer), _NEEDS_EPOCH,
+ * _BAD_EPOCH, _BAD_ROSTER (the epoch's roster hash), _BAD_ENTRY, _ROOM_CLOSED, _EXPIRED, _LIMIT,
+ * _NOMEM. */
 UB_MUST_CHECK
 ub_err ub_room_apply(struct ub_room *room, const struct ub_entry *e, const struct ub_apply *ctx);
+/* For an author who is to add the epoch: the state after `e` so far, to take id, roster hash and
+ * recipients from. Judges like apply, but does not ask for the epoch that `e` may still need.
+ * e->hash need not be set (it becomes ret->head). *ret is to be deinited. Errors as apply. */
+UB_MUST_CHECK
+ub_err ub_room_preview(const struct ub_room *room, const struct ub_entry *e,
+	const struct ub_apply *ctx, struct ub_room *ret);
 void ub_room_deinit(struct ub_room *room);
 UB_MUST_CHECK
 ub_err ub_room_clone(const struct ub_room *room, struct ub_room *ret);
