@@ -343,6 +343,7 @@ void ub_entry_sign(const struct ub_signkey *k, const struct ub_entry *e, struct 
 {
 	UB_CLEANUP(ub_buf_deinit) struct ub_buf payload = UB_BUF(UB_ENTRY_MAX);
 	struct ub_pubkey actor;
+	ub_err err;
 
 	ub_signkey_pub(k, &actor);
 	ub_buf_z(&payload, "{\"v\":1");
@@ -360,9 +361,11 @@ void ub_entry_sign(const struct ub_signkey *k, const struct ub_entry *e, struct 
 		write_op(&e->ops[i], &payload);
 	}
 	ub_buf_z(&payload, "]}");
-	if (payload.err && !out->err)
-		out->err = payload.err;
-	ub_signed_text_make(UB_TAG_ROOM, k, ub_buf_text(&payload), out);
+	err = ub_buf_err(&payload);
+	if (err)
+		ub_buf_fail(out, err);
+	else
+		ub_signed_text_make(UB_TAG_ROOM, k, ub_buf_text(&payload), out);
 }
 
 /* ---- what a genesis op says about its room ---- */
