@@ -79,13 +79,16 @@ struct ub_frame_sealer {
 	uint8_t nonce[24];                  /* fresh random bytes when encrypted */
 };
 /* Appends the frame to *out. h->flags bits 1 and 2 and h->len are set here; thread and reply bits
- * are the caller's. UNIBUS_ERR_TOO_LARGE, UNIBUS_ERR_INVALID (media type), UNIBUS_ERR_NOMEM. */
+ * are the caller's. Kind, seq and an epoch that fits the key are asserted. UNIBUS_ERR_TOO_LARGE,
+ * UNIBUS_ERR_INVALID (media type; no reply in a kind that names a target), UNIBUS_ERR_NOMEM. On an
+ * error *out is as long as before, unless the error is latched in it. */
 UB_MUST_CHECK
 ub_err ub_frame_seal(const struct ub_frame_sealer *s, struct ub_frame_header *h,
 	const struct ub_payload *payload, struct ub_buf *out);
 
 /* Takes received bytes apart. UNIBUS_ERR_CORRUPT for anything but exactly one frame: magic,
- * version, kind, unknown flags, zero seq, lengths, an epoch that contradicts the encrypted flag. */
+ * version, kind, unknown flags, zero seq, lengths, an epoch that contradicts the encrypted flag, a
+ * react, edit, redact, response or receipt without reply. */
 UB_MUST_CHECK
 ub_err ub_frame_parse(struct ub_bytes bytes, struct ub_frame *ret);
 /* UNIBUS_ERR_BAD_SIGNATURE; UNIBUS_ERR_POLICY_VIOLATION when it carries none. */
