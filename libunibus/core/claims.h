@@ -15,8 +15,8 @@ struct ub_auth_request {
 	char server_name[64];             /* cut when longer */
 	char user_nkey[UB_NKEY_TEXT + 1]; /* throw-away U...: subject of both answers */
 	uint64_t cid;
-	char host[64];      /* of the client */
-	char conn_type[16]; /* "STANDARD", "WEBSOCKET", ... */
+	char host[64]; /* of the client; this and the next two: cut when longer, "" when absent */
+	char conn_type[16]; /* "nats", "websocket", "mqtt" */
 	char conn_kind[16]; /* "Client" */
 	bool has_nkey, has_sig, has_nonce;
 	struct ub_pubkey nkey; /* connect_opts.nkey */
