@@ -21,6 +21,7 @@ static bool is_ascii(struct ub_str s)
 static bool well_formed(struct ub_str s, int variant, size_t *ret_len)
 {
 	uint8_t block[48];
+	unsigned seen = 0;
 	size_t total = 0;
 	bool good = is_ascii(s);
 
@@ -34,8 +35,11 @@ static bool well_formed(struct ub_str s, int variant, size_t *ret_len)
 		total += got;
 	}
 	sodium_memzero(block, sizeof(block));
+	/* libsodium 1.0.18 takes bytes from 0x80 up for characters of the alphabet. */
+	for (size_t i = 0; i < s.len; i++)
+		seen |= (unsigned char)s.p[i];
 	*ret_len = total;
-	return good;
+	return good && seen < 0x80;
 }
 
 static ub_err decode(

@@ -46,14 +46,19 @@ static bool acceptable(json_t *v, const struct rules *rules, size_t depth)
 static ub_err parse(struct ub_str text, const struct rules *rules, json_t **ret)
 {
 	UB_CLEANUP(json_decrefp) json_t *v = NULL;
-	json_error_t error;
+	json_error_t error = {0};
 
 	if (!text.len)
 		return UNIBUS_ERR_INVALID;
 	v = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-	if (!v)
-		return json_error_code(&error) == json_error_out_of_memory ? UNIBUS_ERR_NOMEM
-									   : UNIBUS_ERR_INVALID;
+	if (!v) {
+		/* Every complaint about the text has a code; some failed allocations have none. */
+		enum json_error_code code = json_error_code(&error);
+
+		return code == json_error_unknown || code == json_error_out_of_memory
+			? UNIBUS_ERR_NOMEM
+			: UNIBUS_ERR_INVALID;
+	}
 	if (!acceptable(v, rules, 0))
 		return UNIBUS_ERR_INVALID;
 	*ret = UB_TAKE(v);
