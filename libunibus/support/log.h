@@ -4,7 +4,8 @@
  *   -> 2026-11-23T00:17:14.123Z info login peer=... host=127.0.0.1
  *
  * Values with spaces, quotes or control characters are quoted and escaped, so that a hostile value
- * cannot forge a line.
+ * cannot forge a line; bytes outside printable ASCII become \xNN. A long value is cut ("..."), a
+ * line that would pass 4 KiB loses its last pairs (cut=true).
  *
  * Threads: any; a line is one write. */
 #ifndef UB_LOG_H
