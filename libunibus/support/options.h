@@ -1,8 +1,9 @@
 /* options.h: command lines from a table of rows. Flag beats environment beats default.
  *
  * "--name value", "--name=value", "--flag", "-h"; "--" ends options. An unknown option, a missing
- * or malformed value, or an option given twice (unless the row says `repeat`) is an error with a
- * sentence. Secrets are never options: rows name files.
+ * or malformed value, or an option given twice (unless it is a list) is an error with a sentence.
+ * A flag in the environment is 1, true, 0 or false; an empty variable counts as unset. A value that
+ * begins with "--" is written "--name=--value". Secrets are never options: rows name files.
  *
  * Threads: one thread. */
 #ifndef UB_OPTIONS_H
@@ -47,7 +48,8 @@ struct opt_args {
 
 /* Fills in *to (a struct of the caller's, at the rows' offsets) and gives the operands left over
  * (borrowed). UNIBUS_ERR_INVALID after a message on stderr; UNIBUS_ERR_CANCELLED when --help was
- * asked for (the caller prints it). */
+ * asked for (the caller prints it). After an error the fields are zero and own nothing.
+ * At most 64 rows. UNIBUS_ERR_NOMEM. */
 UB_MUST_CHECK
 ub_err options_parse(const struct opt_row *rows, const struct opt_args *in, void *to,
 	const char **operands, size_t max_operands, size_t *ret_n);
