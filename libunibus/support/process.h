@@ -21,18 +21,20 @@ enum process_signal {
 };
 /* Waits for a signal, at most timeout_ms (negative: for ever). */
 enum process_signal process_wait(int timeout_ms);
-/* Makes process_wait return PROCESS_STOP; from any thread. */
+/* Makes process_wait return PROCESS_STOP; from any thread, after process_signals_init. */
 void process_stop(void);
 
-/* Tells whoever started us that we serve: one line "READY key=value ..." to descriptor fd (then
- * closed) when fd >= 0, and READY=1 to systemd's notify socket when there is one. */
+/* Tells whoever started us that we serve: "READY ", `line` ("key=value ...") and a newline to
+ * descriptor fd (then closed, also on failure) when fd >= 0, and READY=1 to systemd's notify socket
+ * when there is one. UNIBUS_ERR_INVALID: a line break in `line`, or a socket name that is neither a
+ * path nor abstract; UNIBUS_ERR_TOO_LARGE, UNIBUS_ERR_NOMEM, UNIBUS_ERR_IO. */
 UB_MUST_CHECK
 ub_err process_ready(int fd, const char *line);
 /* STOPPING=1, STATUS=..., WATCHDOG=1 to systemd; nothing when there is none. */
 void process_notify_systemd(const char *message);
 
 /* Reads a file that holds secrets: refuses (UNIBUS_ERR_INSECURE_FILE) when group or others can
- * read it or it is not a regular file of ours or root's; UNIBUS_ERR_NOT_FOUND,
+ * read or write it or it is not a regular file of ours or root's; UNIBUS_ERR_NOT_FOUND,
  * UNIBUS_ERR_TOO_LARGE, UNIBUS_ERR_IO, UNIBUS_ERR_NOMEM. Appends to *ret. */
 UB_MUST_CHECK
 ub_err process_read_secret(const char *path, size_t max, struct ub_buf *ret);
@@ -40,7 +42,7 @@ ub_err process_read_secret(const char *path, size_t max, struct ub_buf *ret);
 UB_MUST_CHECK
 ub_err process_read_file(const char *path, size_t max, struct ub_buf *ret);
 /* Creates `path` with O_EXCL and `mode`, writes, fsyncs it and its folder. UNIBUS_ERR_EXISTS,
- * UNIBUS_ERR_IO; nothing is left behind on failure. */
+ * UNIBUS_ERR_IO, UNIBUS_ERR_NOMEM; nothing is left behind on failure. */
 UB_MUST_CHECK
 ub_err process_create_file(const char *path, unsigned mode, struct ub_str content);
 
