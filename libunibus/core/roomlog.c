@@ -30,12 +30,9 @@ ub_err ub_members_copy(const struct ub_room *room, size_t spare, struct ub_room 
 	struct ub_room copy = *room;
 
 	copy.cap_members = room->n_members + spare;
-	copy.members = NULL;
-	if (copy.cap_members) {
-		copy.members = calloc(copy.cap_members, sizeof(*copy.members));
-		if (!copy.members)
-			return UNIBUS_ERR_NOMEM;
-	}
+	copy.members = calloc(copy.cap_members + 1, sizeof(*copy.members));
+	if (!copy.members)
+		return UNIBUS_ERR_NOMEM;
 	if (room->n_members)
 		memcpy(copy.members, room->members, room->n_members * sizeof(*copy.members));
 	*ret = copy;
