@@ -125,6 +125,7 @@ static void a_closed_room_takes_nothing(void **state)
 	assert_true(w->room.closed);
 	judge(w, OWNER, UNIBUS_ERR_ROOM_CLOSED, OPS(op_add(&w->p[NEWCOMER], UB_ROLE_MEMBER)));
 	judge(w, READER, UNIBUS_ERR_ROOM_CLOSED, OPS(op_bare(UB_OP_LEAVE)));
+	judge(w, OUTSIDER, UNIBUS_ERR_ROOM_CLOSED, OPS(op_bare(UB_OP_LEAVE)));
 }
 
 static void judge_genesis(struct world *w, ub_err want, struct ub_op *ops, size_t n)
@@ -295,6 +296,8 @@ static void an_admin_takes_over_from_a_revoked_owner(void **state)
 	struct ub_entry e = kit_entry(&w->room, &w->p[ADMIN], &op, 1);
 
 	judge(w, ADMIN, UNIBUS_ERR_NO_RIGHT, OPS(op, op)); /* not from himself */
+	/* nor is it his to give away before it is his */
+	judge(w, ADMIN, UNIBUS_ERR_NO_RIGHT, OPS(op, op_role(&w->p[MEMBER], UB_ROLE_OWNER)));
 	judge_ctx(&w->room, &e, &active, UNIBUS_ERR_NO_RIGHT);
 	judge_ctx(&w->room, &e, &revoked, UB_OK);
 	assert_int_equal(role(w, ADMIN), UB_ROLE_OWNER);
