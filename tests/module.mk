@@ -2,12 +2,13 @@
 # them up. A file tests/<kind>/**/test_x.c becomes build/<variant>/tests/<kind>/.../test_x.
 
 # What each kind links.
-TEST_LIBS_unit := md_domain md_store support core
+TEST_LIBS_unit := fuzztargets md_domain md_store support core
 TEST_LIBS_contract := md_store support core
 TEST_LIBS_component := harness $(MD_ARCHIVES) client
 TEST_LIBS_e2e := harness md_store support core
 TEST_LIBS_adversary := harness md_store support core
 
+$(eval $(call archive,fuzztargets,tests/fuzz/targets.c))
 $(eval $(call archive,harness,$(wildcard tests/harness/*.c)))
 
 # $(call test,KIND,SOURCE)
@@ -67,3 +68,21 @@ OBJS += $(GEN_OBJS)
 vectors: $(GEN_OBJS) $(B)/libcore.a
 	@$(CC) $(LDFLAGS_ALL) $(LDFLAGS_V) -pie -o $(B)/gen_room $^ $(LIBS_CORE)
 	@$(B)/gen_room tests/vectors
+
+# libFuzzer over every target, FUZZ_SECONDS each; finds grow the corpus in build/.
+FUZZ_SECONDS ?= 60
+$(B)/fuzzer: $(B)/obj/tests/fuzz/main.o $(B)/libfuzztargets.a $(B)/libcore.a
+	@echo "LD $@"
+	@$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_CORE)
+OBJS += $(B)/obj/tests/fuzz/main.o
+
+.PHONY: fuzz
+fuzz: deps
+	@$(MAKE) --no-print-directory VARIANT=fuzz build/fuzz/fuzzer
+	@for t in tests/fuzz/corpus/*; do \
+		n=$${t##*/}; mkdir -p build/fuzz/corpus/$$n; \
+		echo "== $$n"; \
+		FUZZ_TARGET=$$n build/fuzz/fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=65536 \
+			-print_final_stats=1 -artifact_prefix=build/fuzz/$$n- \
+			build/fuzz/corpus/$$n $$t || exit 1; \
+	done
