@@ -52,8 +52,9 @@ enum md_room_verb {
 
 struct md_room_change {
 	struct ub_str entry;
-	struct ub_sealed
-		*sealed; /* for the entry's epoch op: every member, any order; sorted in place */
+	/* With an epoch op: every member after the entry. Adding without one in an encrypted room:
+	 * exactly the added members, at the current epoch. Otherwise none. Sorted in place. */
+	struct ub_sealed *sealed;
 	size_t n_sealed;
 };
 struct md_room_result {
