@@ -26,7 +26,7 @@ $$(B)/$(patsubst %.c,%,$(2)): $$(B)/obj/$(patsubst %.c,%.o,$(2)) \
 endef
 
 TEST_KINDS := unit contract component e2e adversary
-$(foreach k,$(TEST_KINDS),$(foreach s,$(shell find tests/$(k) -name 'test_*.c' | sort),\
+$(foreach k,$(TEST_KINDS),$(foreach s,$(shell find tests/$(k) 2>/dev/null -name 'test_*.c' | sort),\
 	$(eval $(call test,$(k),$(s)))))
 TESTS := $(foreach k,$(TEST_KINDS),$(TESTS_$(k)))
 

@@ -216,6 +216,8 @@ export const frameParse = (bytes) => {
 	if (h.flags & 8) h.reply = take(16);
 	h.len = Number(num(4));
 	if (!h.seq || Boolean(h.flags & 1) !== Boolean(h.epoch)) throw new Error('CORRUPT');
+	if ([2, 3, 4, 6, 8].includes(h.kind) && !h.reply) throw new Error('CORRUPT');
+	if (h.len > 1 + 127 + 65536) throw new Error('CORRUPT');
 	const header = new Uint8Array(b.subarray(0, at));
 	const f = { h, header };
 	if (h.flags & 1) {
@@ -247,7 +249,10 @@ export const frameOpen = (f, roomId, Ks) => {
 		}
 	}
 	if (plain.length < 1 || plain.length < 1 + plain[0]) throw new Error('CORRUPT');
-	return { mediaType: text(plain.slice(1, 1 + plain[0])), body: plain.slice(1 + plain[0]) };
+	const mediaType = Buffer.from(plain.slice(1, 1 + plain[0])).toString('latin1');
+	const body = plain.slice(1 + plain[0]);
+	if (plain[0] > 127 || !/^[\x20-\x7e]*$/.test(mediaType) || body.length > 65536) throw new Error('CORRUPT');
+	return { mediaType, body };
 };
 
 // 6. NATS

@@ -1,0 +1,102 @@
+// The vectors of tests/vectors, reproduced from PROTOCOL.md alone.
+import { check, equal, throws, vectors } from './check.mjs';
+import * as u from './unibus.mjs';
+
+const h = u.unhex;
+
+await check('codecs', () => {
+	const v = vectors('codecs');
+	for (const x of v.bytes) {
+		const b = h(x.hex);
+		equal(u.b64u(b), x.base64url);
+		equal(Buffer.from(b).toString('base64'), x.base64);
+		equal(u.base32(b), x.base32);
+		equal(u.crc16(b), x.crc16);
+		equal(u.hex(u.sha256(b)), x.sha256);
+	}
+	for (const x of v.endpoints) {
+		const e = u.endpointOf(h(x.sign));
+		equal(u.b64u(e), x.endpoint);
+		equal(u.hex(e.slice(0, 20)).match(/..../g).join(' '), x.fingerprint);
+	}
+});
+
+await check('nkeys', () => {
+	for (const x of vectors('nkey').keys) {
+		equal(u.nkeySeed(x.type, h(x.seed)), x.seed_text);
+		equal(u.nkey(x.type, h(x.key)), x.text);
+	}
+});
+
+await check('signatures and logins', () => {
+	const v = vectors('keys');
+	for (const x of v.login) {
+		const pair = u.signPair(h(x.seed));
+		equal(u.hex(u.sodium.crypto_sign_detached(u.utf8(x.nonce), pair.sec)), x.sig);
+	}
+});
+
+await check('key records', async () => {
+	const v = vectors('keyrec');
+	for (const x of v.good) {
+		const pair = u.signPair(h(x.seed));
+		equal(u.signedText('unibus/keyrec/v1', pair.sec, x.payload), x.text);
+		const r = u.keyrecOpen(x.text);
+		equal([u.hex(r.kex), r.label, r.seq, r.created, r.expires], [x.kex, x.label, x.seq, x.created, x.expires]);
+	}
+	for (const x of v.bad_signature) await throws('bad_signature', () => u.keyrecOpen(x.text));
+});
+
+await check('signed requests', () => {
+	for (const x of vectors('reqsig').requests) {
+		const r = {
+			method: x.method, target: x.target, ts: x.headers.ts, nonce: x.headers.nonce,
+			audience: x.headers.audience, body: u.utf8(x.body),
+		};
+		equal(u.text(u.requestContent(r)), x.content);
+		const made = u.requestHeaders(u.signPair(h(x.seed)), r);
+		equal(made['X-Unibus-Sig'], x.headers.sig);
+		equal(made['X-Unibus-Pub'], x.headers.pub);
+	}
+});
+
+await check('frames', () => {
+	for (const x of vectors('frame').frames) {
+		const room = h(x.room), sender = h(x.sender), id = h(x.id);
+		const Ks = x.epoch_key ? u.senderKey(h(x.epoch_key), room, x.epoch, sender) : undefined;
+		if (Ks) equal(u.hex(Ks), x.sender_key);
+		equal(u.hex(u.frameRef(room, sender, id)), x.ref, 'ref');
+		const made = u.frameSeal(room, {
+			kind: x.kind, flags: (x.thread ? 4 : 0) | (x.reply ? 8 : 0), epoch: x.epoch,
+			room_seq: x.room_seq, room_head: h(x.room_head), sender, session: x.session, seq: x.seq,
+			id, thread: x.thread && h(x.thread), reply: x.reply && h(x.reply),
+		}, u.framePayload(x.media_type, h(x.body)), {
+			Ks, nonce: x.nonce && h(x.nonce), sec: x.sign_seed ? u.signPair(h(x.sign_seed)).sec : undefined,
+		});
+		equal(u.hex(made), x.frame, x.name);
+		const f = u.frameParse(h(x.frame));
+		if (x.sign_seed) u.frameVerify(f, room, h(x.sign_pub));
+		const p = u.frameOpen(f, room, Ks);
+		equal([p.mediaType, u.hex(p.body)], [x.media_type, x.body]);
+	}
+});
+
+await check('bad frames', async () => {
+	for (const x of vectors('frame').bad) {
+		await throws(x.error === 'BAD_SIGNATURE' ? 'bad_signature' : x.error, () => {
+			const f = u.frameParse(h(x.frame));
+			if (x.sign_pub) u.frameVerify(f, h(x.room), h(x.sign_pub));
+			if (f.nonce && !x.sender_key) throw new Error('NO_KEY_EPOCH');
+			u.frameOpen(f, h(x.room), x.sender_key ? h(x.sender_key) : undefined);
+		}).catch((e) => {
+			throw new Error(`${x.name}: ${e.message}`);
+		});
+	}
+});
+
+await check('wire subjects', () => {
+	for (const x of vectors('subject').wire) {
+		equal(u.wirePublish(h(x.room), h(x.endpoint)), x.publish);
+		equal(u.wireSubscribe(h(x.room)), x.subscribe);
+	}
+});
