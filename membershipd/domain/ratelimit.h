@@ -9,7 +9,7 @@
 struct md_ratelimit;
 struct md_rate {
 	double per_second, burst;
-	size_t entries_max; /* full buckets are dropped first; past it the oldest */
+	size_t entries_max; /* past it the bucket nearest to full is dropped: it remembers least */
 };
 UB_MUST_CHECK
 ub_err md_ratelimit_new(const struct md_rate *r, struct md_ratelimit **ret);

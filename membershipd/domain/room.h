@@ -5,7 +5,9 @@
  * not listed to strangers: UNIBUS_ERR_DENIED for an existing room, see each), UNIBUS_ERR_DENIED,
  * UNIBUS_ERR_STALE_HEAD (another entry holds that seq: rebase), UNIBUS_ERR_BAD_ROSTER,
  * UNIBUS_ERR_LIMIT, UNIBUS_ERR_SLOW_DOWN, UNIBUS_ERR_NOT_AVAILABLE (persist), the store's errors.
- * The identical entry sent again finds its own effect and succeeds.
+ * The identical entry sent again finds its own effect and succeeds. Only active users can be added
+ * (UNIBUS_ERR_NOT_FOUND). A membership whose user was revoked, or registered anew since it was
+ * added, counts nowhere here: the same as not being in the room.
  *
  * Threads: any. md_room_log and md_room_key read the store. */
 #ifndef MD_ROOM_H
@@ -22,7 +24,7 @@ struct md_room_info {
 	uint32_t epoch;
 	uint64_t seq;
 	struct ub_hash head;
-	enum ub_role role; /* of the peer asked about; UB_ROLE_NONE for a server admin's view */
+	enum ub_role role; /* of the peer asked about */
 	bool joined, closed;
 	bool rotation_due; /* as roomlog.h says, or a member's user was revoked since the epoch */
 	bool removal_due;  /* a member's user is revoked */
@@ -35,7 +37,8 @@ struct md_wire {
 	struct ub_wire publish[2], subscribe[1];
 	size_t n_publish, n_subscribe;
 };
-/* What `id` has in the room by role and join; empty when not joined. */
+/* What `id` has in the room by its role there, once it has joined; empty when it is not in it or
+ * the room is closed. */
 void md_wire_of(const struct ub_room *room, const struct ub_endpoint *id, unsigned shards,
 	struct md_wire *ret);
 
@@ -107,5 +110,10 @@ ub_err md_room_key(struct md_service *s, const struct md_caller *by, const struc
 UB_MUST_CHECK
 ub_err md_room_of(struct md_service *s, const struct md_caller *by, const struct ub_endpoint *who,
 	const struct ub_room_id *after, struct md_room_info *to, size_t max, size_t *ret_n);
+
+/* Removes sets of sealed keys whose entry lost its place to another (after a crash between the set
+ * and the entry). For the start and now and then; reads the store. Store's errors. */
+UB_MUST_CHECK
+ub_err md_room_sweep(struct md_service *s, size_t *ret_removed);
 
 #endif

@@ -26,8 +26,9 @@ struct md_env md_env_real(void);
 enum md_event_kind {
 	MD_EVENT_REVOKED = 1, /* `who[0]` lost everything: kick all its sessions at once */
 	MD_EVENT_NARROWED, /* `who` lost wire subjects of `room`: notify, then kick after 250 ms */
-	MD_EVENT_GRANTED,  /* `who` joined `room`: tell its other sessions */
-	MD_EVENT_ROOM,     /* a new entry `seq` of `room`; `who` may care */
+	MD_EVENT_GRANTED,  /* `who` joined `room`, or may write there now: tell its sessions */
+	MD_EVENT_ROOM,     /* a new entry `seq` of `room`, or (to its admins) a member's user was
+			      revoked; `who` may care */
 };
 struct md_event {
 	enum md_event_kind kind;
@@ -66,6 +67,8 @@ struct md_service;
  * when a record makes no sense. */
 UB_MUST_CHECK
 ub_err md_service_new(const struct md_service_config *c, struct md_service **ret);
+/* The store goes on following into the service: nothing may be committed to it any more, close it
+ * next (also when md_service_new failed). */
 void md_service_free(struct md_service *s);
 
 /* Random per process start: the audience of signed requests. */

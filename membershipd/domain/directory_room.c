@@ -1,0 +1,259 @@
+#include "core/endpoint.h"
+#include "core/entry.h"
+#include "membershipd/domain/directory.h"
+
+/* ---- memberships ---- */
+
+void md_link_refresh(struct md_link *l)
+{
+	bool counts = md_link_counts(l);
+
+	if (counts && !l->counted)
+		l->room->n_void--;
+	if (!counts && l->counted)
+		l->room->n_void++;
+	l->counted = counts;
+	if (!counts && l->user->rev > l->room->void_rev)
+		l->room->void_rev = l->user->rev;
+}
+
+static size_t link_place(const struct md_dir_user *u, const struct ub_room_id *room)
+{
+	size_t lo = 0, hi = u->n_links;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (memcmp(u->links[mid]->room->st.id.b, room->b, sizeof room->b) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static ub_err link_new(struct md_directory *d, struct md_dir_room *room,
+	const struct ub_endpoint *id, struct md_link **ret)
+{
+	UB_CLEANUP(ub_freep) struct md_link *l = calloc(1, sizeof *l);
+	struct md_dir_user *u;
+	size_t at;
+	ub_err e = l ? md_dir_user_make(d, id, &u) : UNIBUS_ERR_NOMEM;
+
+	if (e)
+		return e;
+	if (u->n_links == u->cap_links) {
+		size_t cap = u->cap_links + u->cap_links / 2 + 4;
+		struct md_link **grown = realloc(u->links, cap * sizeof(*grown));
+
+		if (!grown)
+			return UNIBUS_ERR_NOMEM;
+		u->links = grown;
+		u->cap_links = cap;
+	}
+	*l = (struct md_link){.room = room, .user = u, .counted = true};
+	at = link_place(u, &room->st.id);
+	memmove(u->links + at + 1, u->links + at, (u->n_links - at) * sizeof(*u->links));
+	u->links[at] = l;
+	u->n_links++;
+	*ret = UB_TAKE(l);
+	return UB_OK;
+}
+
+static void link_drop(struct md_link *l)
+{
+	struct md_dir_user *u = l->user;
+	size_t at = link_place(u, &l->room->st.id);
+
+	ub_assert(at < u->n_links && u->links[at] == l);
+	u->n_links--;
+	memmove(u->links + at, u->links + at + 1, (u->n_links - at) * sizeof(*u->links));
+	l->room->n_void -= !l->counted;
+	free(l);
+}
+
+/* Brings the links in step with the members after an entry: `old` are those of before. Whoever is
+ * in `old` only is dropped; whoever was added by this entry starts anew. */
+static ub_err links_step(struct md_directory *d, struct md_dir_room *room, struct md_link **old,
+	size_t n_old, uint64_t rev)
+{
+	struct md_link **now = calloc(room->st.n_members ? room->st.n_members : 1, sizeof(*now));
+	size_t k = 0;
+	ub_err e = now ? UB_OK : UNIBUS_ERR_NOMEM;
+
+	for (size_t i = 0; !e && i < room->st.n_members; i++) {
+		const struct ub_member *m = &room->st.members[i];
+
+		while (k < n_old && ub_endpoint_cmp(&old[k]->user->id, &m->id) < 0)
+			link_drop(old[k++]);
+		if (k < n_old && ub_endpoint_eq(&old[k]->user->id, &m->id))
+			now[i] = old[k++];
+		else
+			e = link_new(d, room, &m->id, &now[i]);
+		if (e)
+			break;
+		if (now[i]->added_seq != m->added_seq || !now[i]->added_rev) {
+			now[i]->added_seq = m->added_seq;
+			now[i]->added_rev = rev;
+			now[i]->join_rev = 0;
+		}
+		md_link_refresh(now[i]);
+	}
+	while (k < n_old)
+		link_drop(old[k++]);
+	room->links = now;
+	return e;
+}
+
+/* ---- events ---- */
+
+static bool loses(const struct md_link *l, const struct ub_room *was, const struct ub_room *is)
+{
+	const struct ub_member *m = ub_room_member(is, &l->user->id);
+
+	return ub_room_narrows(was, is, &l->user->id) || (m && m->added_seq != l->added_seq);
+}
+
+static bool gains(const struct md_link *l, const struct ub_room *was, const struct ub_room *is)
+{
+	return ub_room_role(was, &l->user->id) == UB_ROLE_READER &&
+	       ub_room_role(is, &l->user->id) >= UB_ROLE_MEMBER;
+}
+
+/* Who lost and who gained subjects between `was` and the room now; its links are still the old. */
+static void tell_rights(
+	struct md_dir_room *room, const struct ub_room *was, uint64_t rev, struct md_outbox *out)
+{
+	struct md_event ev = {MD_EVENT_NARROWED, .rev = rev, .room = was->id, .seq = room->st.seq};
+	struct md_letter *narrowed = md_letter_new(out, &ev, was->n_members), *granted;
+
+	ev.kind = MD_EVENT_GRANTED;
+	granted = md_letter_new(out, &ev, was->n_members);
+	for (size_t i = 0; i < was->n_members; i++) {
+		struct md_link *l = room->links[i];
+
+		if (!l->join_rev)
+			continue;
+		if (loses(l, was, &room->st)) {
+			l->user->lost_rev = rev;
+			if (md_link_counts(l))
+				md_letter_name(narrowed, &l->user->id);
+		} else if (md_link_counts(l) && gains(l, was, &room->st)) {
+			md_letter_name(granted, &l->user->id);
+		}
+	}
+	md_letter_post(out, narrowed);
+	md_letter_post(out, granted);
+}
+
+/* Everybody who is or was in it. */
+static void tell_room(const struct md_dir_room *room, const struct ub_room *was, uint64_t rev,
+	struct md_outbox *out)
+{
+	const struct md_event ev = {
+		MD_EVENT_ROOM, .rev = rev, .room = room->st.id, .seq = room->st.seq};
+	struct md_letter *l = md_letter_new(out, &ev, room->st.n_members + was->n_members);
+
+	for (size_t i = 0; l && i < room->st.n_members; i++) {
+		if (md_link_counts(room->links[i]))
+			md_letter_name(l, &room->st.members[i].id);
+	}
+	for (size_t i = 0; l && i < was->n_members; i++) {
+		if (!ub_room_member(&room->st, &was->members[i].id))
+			md_letter_name(l, &was->members[i].id);
+	}
+	md_letter_post(out, l);
+}
+
+/* ---- records ---- */
+
+static ub_err room_make(struct md_directory *d, const struct ub_entry *e, struct md_dir_room **ret)
+{
+	UB_CLEANUP(ub_freep) struct md_dir_room *made = NULL;
+
+	if (e->has_room) {
+		*ret = md_dir_room_find(d, &e->room);
+		return *ret ? UB_OK : UNIBUS_ERR_BAD_FILE;
+	}
+	made = calloc(1, sizeof *made);
+	if (!made)
+		return UNIBUS_ERR_NOMEM;
+	ub_room_id_of(&e->actor, &e->ops[0], &made->st.id);
+	if (md_dir_room_find(d, &made->st.id))
+		return UNIBUS_ERR_BAD_FILE;
+	HASH_ADD(hh, d->rooms, st.id, sizeof made->st.id, made);
+	if (!made->hh.tbl)
+		return UNIBUS_ERR_NOMEM;
+	*ret = UB_TAKE(made);
+	return UB_OK;
+}
+
+static ub_err epoch_step(struct md_dir_room *room, uint64_t rev)
+{
+	uint64_t *grown;
+
+	if (room->n_epochs == room->st.epoch)
+		return UB_OK;
+	ub_assert(room->st.epoch == room->n_epochs + 1);
+	grown = realloc(room->epochs, (room->n_epochs + 1) * sizeof *grown);
+	if (!grown)
+		return UNIBUS_ERR_NOMEM;
+	room->epochs = grown;
+	room->epochs[room->n_epochs++] = room->st.epoch_seq;
+	room->epoch_rev = rev;
+	return UB_OK;
+}
+
+static ub_err apply(struct ub_room *st, const struct ub_entry *e)
+{
+	/* What was accepted once is not judged by today's clock, users and limits. */
+	const struct ub_apply ctx = {.owner_revoked = true};
+	ub_err err = ub_room_apply(st, e, &ctx);
+
+	return !err || err == UNIBUS_ERR_NOMEM ? err : UNIBUS_ERR_BAD_FILE;
+}
+
+ub_err md_dir_put_entry(
+	struct md_directory *d, uint64_t rev, const struct ub_entry *e, struct md_outbox *out)
+{
+	UB_CLEANUP(ub_room_deinit) struct ub_room was = {0};
+	UB_CLEANUP(ub_freep) struct md_link **old = NULL;
+	struct md_dir_room *room;
+	ub_err err = room_make(d, e, &room);
+
+	if (!err)
+		err = ub_room_clone(&room->st, &was);
+	if (!err)
+		err = apply(&room->st, e);
+	if (err)
+		return err;
+	if (d->live)
+		tell_rights(room, &was, rev, out);
+	old = room->links;
+	err = links_step(d, room, old, was.n_members, rev);
+	if (!err)
+		err = epoch_step(room, rev);
+	if (!err)
+		tell_room(room, &was, rev, out);
+	return err;
+}
+
+void md_dir_put_join(struct md_dir_room *room, uint64_t rev, const struct ub_endpoint *id,
+	const uint64_t *added_seq, struct md_outbox *out)
+{
+	const struct md_event ev = {
+		MD_EVENT_GRANTED, .rev = rev, .room = room->st.id, .seq = room->st.seq};
+	struct md_link *l = md_dir_link(room, id);
+	struct md_letter *letter;
+	bool was;
+
+	if (!l)
+		return; /* of a membership that has ended */
+	was = l->join_rev != 0;
+	l->join_rev = added_seq && *added_seq == l->added_seq ? rev : 0;
+	if (was || !md_link_joined(l))
+		return;
+	letter = md_letter_new(out, &ev, 1);
+	md_letter_name(letter, id);
+	md_letter_post(out, letter);
+}
