@@ -1,7 +1,7 @@
 /* b64url.h: base64url without padding, and standard base64 with padding (key files only).
  *
  * Decoders accept the one canonical spelling: no padding (or exact padding), no stray characters,
- * unused bits zero. They do not branch on the bytes (libsodium's codecs).
+ * unused bits zero. None of them branches on the bytes.
  *
  * Threads: pure. */
 #ifndef UB_B64URL_H
