@@ -48,10 +48,13 @@ struct ub_auth_answer {
 	const struct ub_permissions *perms;
 	uint64_t now_s, user_exp_s, envelope_exp_s;
 };
-/* Appends the response token that grants. UNIBUS_ERR_TOO_LARGE beyond UB_PERMISSIONS_BYTES_MAX. */
+/* Appends the response token that grants. Subjects and account are text without spaces, quotes and
+ * backslashes (asserted). UNIBUS_ERR_TOO_LARGE when the permissions' JSON is longer than
+ * UB_PERMISSIONS_BYTES_MAX, UNIBUS_ERR_NOMEM. */
 UB_MUST_CHECK
 ub_err ub_auth_grant(const struct ub_auth_answer *a, struct ub_buf *out);
-/* Appends the response token that refuses with `reason` (goes to the server's log only). */
+/* Appends the response token that refuses with `reason` (goes to the server's log only): UTF-8, not
+ * empty. `account`, `perms` and `user_exp_s` are not read. UNIBUS_ERR_NOMEM. */
 UB_MUST_CHECK
 ub_err ub_auth_refuse(const struct ub_auth_answer *a, const char *reason, struct ub_buf *out);
 

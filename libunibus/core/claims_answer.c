@@ -3,89 +3,107 @@
 #include "core/jwt.h"
 #include "core/limits.h"
 
-/* One list of subjects as the server reads it. An absent or empty list would allow everything. */
-static json_t *subject_list(const char *const *list, size_t n)
-{
-	UB_CLEANUP(json_decrefp) json_t *subjects = json_array();
+/* Claims are written as text: a grant is on every login's path, and everything in it is of our own
+ * making and needs no escaping, which is asserted. */
 
-	if (!subjects)
-		return NULL;
+static bool is_plain(const char *z)
+{
+	const char *p = z;
+
+	while (*p > 0x20 && *p < 0x7f && *p != '"' && *p != '\\')
+		p++;
+	return p > z && *p == '\0';
+}
+
+/* One list of subjects as the server reads it. An absent or empty list would allow everything, and
+ * so would one of nothing but subjects that the server skips. */
+static void put_subjects(const char *const *list, size_t n, struct ub_buf *b)
+{
 	if (n == 0) {
-		if (json_array_append_new(subjects, json_string(">")))
-			return NULL;
-		return json_pack("{s:O}", "deny", subjects);
+		ub_buf_z(b, "{\"deny\":[\">\"]}");
+		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (json_array_append_new(subjects, json_string(list[i])))
-			return NULL;
+		ub_assert(is_plain(list[i]));
+		ub_buf_z(b, i == 0 ? "{\"allow\":[\"" : "\",\"");
+		ub_buf_z(b, list[i]);
 	}
-	return json_pack("{s:O}", "allow", subjects);
+	ub_buf_z(b, "\"]}");
 }
 
-/* Bytes of the list in JSON. A subject that the server would skip must not get there: a list of
- * nothing but skipped subjects is an empty one. */
-static size_t list_bytes(const char *const *list, size_t n)
+/* "aud", "sub" and "exp", which every token has, and the beginning of "nats". */
+static void put_head(const struct ub_auth_answer *a, const char *aud, uint64_t exp_s,
+	const char *type, struct ub_buf *b)
 {
-	size_t bytes = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t len = strlen(list[i]);
-
-		ub_assert(len > 0 && strpbrk(list[i], " \t\r\n\"\\") == NULL);
-		bytes += len + sizeof("\"\",") - 1;
-	}
-	return bytes;
+	ub_assert(is_plain(aud) && is_plain(a->req->user_nkey) && exp_s > 0);
+	ub_buf_printf(b, "\"aud\":\"%s\",\"sub\":\"%s\",\"exp\":%llu,", aud, a->req->user_nkey,
+		(unsigned long long)exp_s);
+	ub_buf_printf(b, "\"nats\":{\"type\":\"%s\",\"version\":2,", type);
 }
 
-static json_t *user_claims(const struct ub_auth_answer *a)
+static ub_err sign(const struct ub_auth_answer *a, const struct ub_buf *members, struct ub_buf *out)
 {
-	const struct ub_permissions *p = a->perms;
-	json_t *pub = subject_list(p->pub, p->n_pub);
-	json_t *sub = subject_list(p->sub, p->n_sub);
+	ub_err err = ub_buf_err(members);
 
-	/* s:o takes the lists over, also when one is NULL and packing fails. -1 is "no limit". */
-	return json_pack("{s:s, s:s, s:I, s:{s:s, s:i, s:o, s:o, s:i, s:i, s:i}}", "aud",
-		a->account, "sub", a->req->user_nkey, "exp", (json_int_t)a->user_exp_s, "nats",
-		"type", "user", "version", 2, "pub", pub, "sub", sub, "subs", -1, "data", -1,
-		"payload", -1);
+	if (err)
+		return err;
+	return ub_jwt_sign_text(a->issuer, UB_NKEY_ACCOUNT, ub_buf_text(members), a->now_s, out);
 }
 
-/* The envelope around a user token (`key` "jwt") or a reason ("error"). */
-static ub_err answer(
+static ub_err user_token(const struct ub_auth_answer *a, struct ub_buf *out)
+{
+	UB_CLEANUP(ub_buf_deinit) struct ub_buf b = UB_BUF(UB_PERMISSIONS_BYTES_MAX + 1024);
+	size_t before;
+
+	put_head(a, a->account, a->user_exp_s, "user", &b);
+	before = b.len;
+	ub_buf_z(&b, "\"pub\":");
+	put_subjects(a->perms->pub, a->perms->n_pub, &b);
+	ub_buf_z(&b, ",\"sub\":");
+	put_subjects(a->perms->sub, a->perms->n_sub, &b);
+	if (b.len - before > UB_PERMISSIONS_BYTES_MAX)
+		return UNIBUS_ERR_TOO_LARGE;
+	/* -1 is "no limit": the server takes limits from its account, not from here. */
+	ub_buf_z(&b, ",\"subs\":-1,\"data\":-1,\"payload\":-1}");
+	return sign(a, &b, out);
+}
+
+/* The envelope around a user token ("jwt") or a reason ("error"); `value` has its quotes. */
+static ub_err envelope(
 	const struct ub_auth_answer *a, const char *key, struct ub_str value, struct ub_buf *out)
 {
-	UB_CLEANUP(json_decrefp) json_t *claims = NULL;
+	UB_CLEANUP(ub_buf_deinit) struct ub_buf b = UB_BUF(UB_JWT_MAX);
 
-	claims = json_pack("{s:s, s:s, s:I, s:{s:s, s:i, s:s%}}", "aud", a->req->server_id, "sub",
-		a->req->user_nkey, "exp", (json_int_t)a->envelope_exp_s, "nats", "type",
-		"authorization_response", "version", 2, key, value.p, value.len);
-	if (!claims)
-		return UNIBUS_ERR_NOMEM;
-	return ub_jwt_sign(a->issuer, UB_NKEY_ACCOUNT, claims, a->now_s, out);
+	put_head(a, a->req->server_id, a->envelope_exp_s, "authorization_response", &b);
+	ub_buf_printf(&b, "\"%s\":", key);
+	ub_buf_str(&b, value);
+	ub_buf_z(&b, "}");
+	return sign(a, &b, out);
 }
 
 ub_err ub_auth_grant(const struct ub_auth_answer *a, struct ub_buf *out)
 {
-	UB_CLEANUP(json_decrefp) json_t *claims = NULL;
 	UB_CLEANUP(ub_buf_deinit) struct ub_buf user = UB_BUF(UB_JWT_MAX);
-	size_t bytes = list_bytes(a->perms->pub, a->perms->n_pub) +
-		       list_bytes(a->perms->sub, a->perms->n_sub);
 	ub_err err;
 
-	ub_assert(a->user_exp_s > 0 && a->envelope_exp_s > 0 && a->account[0] != '\0');
-	if (bytes > UB_PERMISSIONS_BYTES_MAX)
-		return UNIBUS_ERR_TOO_LARGE;
-	claims = user_claims(a);
-	if (!claims)
-		return UNIBUS_ERR_NOMEM;
-	err = ub_jwt_sign(a->issuer, UB_NKEY_ACCOUNT, claims, a->now_s, &user);
+	ub_buf_z(&user, "\"");
+	err = user_token(a, &user);
 	if (err)
 		return err;
-	return answer(a, "jwt", ub_buf_text(&user), out);
+	ub_buf_z(&user, "\"");
+	err = ub_buf_err(&user);
+	if (err)
+		return err;
+	return envelope(a, "jwt", ub_buf_text(&user), out);
 }
 
 ub_err ub_auth_refuse(const struct ub_auth_answer *a, const char *reason, struct ub_buf *out)
 {
-	ub_assert(reason[0] != '\0' && a->envelope_exp_s > 0);
-	return answer(a, "error", ub_str(reason), out);
+	UB_CLEANUP(json_decrefp) json_t *v = json_string(reason);
+	UB_CLEANUP(ub_freep) char *text = v ? ub_json_text(v) : NULL;
+
+	ub_assert(reason[0] != '\0');
+	if (!text)
+		return UNIBUS_ERR_NOMEM;
+	return envelope(a, "error", ub_str(text), out);
 }

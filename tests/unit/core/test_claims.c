@@ -203,7 +203,9 @@ static void each_answer_says_what_the_vector_says(void **state)
 static void too_many_subjects_are_refused(void **state)
 {
 	static const char subject[] = "unibus.room.ABCDEFGHIJKLMNOPQRSTUV.ABCDEFGHIJKLMNOPQRSTUV";
-	size_t each = strlen(subject) + 3, fits = UB_PERMISSIONS_BYTES_MAX / each;
+	static const char frame[] = "\"pub\":{\"allow\":[]},\"sub\":{\"allow\":[]}";
+	size_t each = strlen(subject) + strlen("\"\",");
+	size_t fits = (UB_PERMISSIONS_BYTES_MAX - (strlen(frame) - 2)) / each;
 	UB_CLEANUP(json_decrefp) json_t *doc = vec_load(FILE_NAME);
 	UB_CLEANUP(ub_freep) const char **list = calloc(fits + 1, sizeof(*list));
 	struct answer_kit k;
