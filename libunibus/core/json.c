@@ -11,30 +11,42 @@ struct rules {
 	bool reals, wide; /* real numbers; integers beyond 2^53 */
 };
 
-/* jansson's own limit on nesting is 2,048, so its recursion and this one are bounded. */
-static bool acceptable(json_t *v, const struct rules *rules, size_t depth)
+static size_t digits(json_int_t v)
 {
+	size_t n = 1;
+
+	while (v /= 10)
+		n++;
+	return n;
+}
+
+/* Adds the bytes of all text, and the digits when there are integers only, to *weight. jansson's
+ * own limit on nesting is 2,048, so its recursion and this one are bounded. */
+static bool acceptable(json_t *v, const struct rules *rules, size_t depth, size_t *weight)
+{
+	bool good = depth < rules->depth;
+
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:
-		if (depth >= rules->depth)
-			return false;
-		for (void *it = json_object_iter(v); it; it = json_object_iter_next(v, it))
-			if (!acceptable(json_object_iter_value(it), rules, depth + 1))
-				return false;
-		return true;
+		for (void *it = json_object_iter(v); it && good;
+			it = json_object_iter_next(v, it)) {
+			*weight += strlen(json_object_iter_key(it));
+			good = acceptable(json_object_iter_value(it), rules, depth + 1, weight);
+		}
+		return good;
 	case JSON_ARRAY:
-		if (depth >= rules->depth)
-			return false;
-		for (size_t i = 0; i < json_array_size(v); i++)
-			if (!acceptable(json_array_get(v, i), rules, depth + 1))
-				return false;
-		return true;
-	case JSON_REAL:
-		return rules->reals;
+		for (size_t i = 0; i < json_array_size(v) && good; i++)
+			good = acceptable(json_array_get(v, i), rules, depth + 1, weight);
+		return good;
 	case JSON_INTEGER:
+		*weight += rules->reals ? 0 : digits(json_integer_value(v));
 		return rules->wide || (json_integer_value(v) <= UB_JSON_INT_MAX &&
 					      json_integer_value(v) >= -UB_JSON_INT_MAX);
 	case JSON_STRING:
+		*weight += json_string_length(v);
+		return true;
+	case JSON_REAL:
+		return rules->reals;
 	case JSON_TRUE:
 	case JSON_FALSE:
 	case JSON_NULL:
@@ -43,10 +55,47 @@ static bool acceptable(json_t *v, const struct rules *rules, size_t depth)
 	return false;
 }
 
+/* Bytes of UTF-8 of the escape behind s.p[*i], which moves to the escape's last character. */
+static size_t escape_weight(struct ub_str s, size_t *i)
+{
+	unsigned code = 0;
+
+	if (++*i >= s.len || s.p[*i] != 'u')
+		return 1;
+	for (size_t end = *i + 4; *i < end && *i + 1 < s.len;) {
+		unsigned c = (unsigned char)s.p[++*i];
+
+		code = code << 4 | ((c & 15) + (c > '9' ? 9 : 0));
+	}
+	if (code >= 0xd800 && code < 0xe000)
+		return 2; /* half of a pair, which makes four bytes */
+	return code < 0x80 ? 1 : code < 0x800 ? 2 : 3;
+}
+
+/* What the value of a well-formed text must weigh. */
+static size_t text_weight(struct ub_str s, const struct rules *rules)
+{
+	size_t weight = 0;
+	bool inside = false;
+
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.p[i];
+
+		if (c == '"')
+			inside = !inside;
+		else if (inside)
+			weight += c == '\\' ? escape_weight(s, &i) : 1;
+		else
+			weight += !rules->reals && c >= '0' && c <= '9';
+	}
+	return weight;
+}
+
 static ub_err parse(struct ub_str text, const struct rules *rules, json_t **ret)
 {
 	UB_CLEANUP(json_decrefp) json_t *v = NULL;
 	json_error_t error = {0};
+	size_t weight = 0;
 
 	if (!text.len)
 		return UNIBUS_ERR_INVALID;
@@ -56,11 +105,14 @@ static ub_err parse(struct ub_str text, const struct rules *rules, json_t **ret)
 		enum json_error_code code = json_error_code(&error);
 
 		return code == json_error_unknown || code == json_error_out_of_memory
-			? UNIBUS_ERR_NOMEM
-			: UNIBUS_ERR_INVALID;
+			       ? UNIBUS_ERR_NOMEM
+			       : UNIBUS_ERR_INVALID;
 	}
-	if (!acceptable(v, rules, 0))
+	if (!acceptable(v, rules, 0, &weight))
 		return UNIBUS_ERR_INVALID;
+	/* jansson 2.14 drops a character when its buffer cannot grow, and says nothing. */
+	if (weight != text_weight(text, rules))
+		return UNIBUS_ERR_NOMEM;
 	*ret = UB_TAKE(v);
 	return UB_OK;
 }

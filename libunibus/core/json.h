@@ -14,7 +14,8 @@
 
 #include "core/base.h"
 
-/* A value of any kind; the caller owns *ret. UNIBUS_ERR_INVALID, UNIBUS_ERR_NOMEM. */
+/* A value of any kind; the caller owns *ret. UNIBUS_ERR_INVALID, UNIBUS_ERR_NOMEM (some failed
+ * allocations look like bad text to jansson; none gives another value). */
 UB_MUST_CHECK
 ub_err ub_json_parse(struct ub_str text, json_t **ret);
 
