@@ -40,6 +40,20 @@ export const H = (...parts) => sodium.crypto_generichash(32, cat(...parts), null
 export const keyed = (key, len, ...parts) => sodium.crypto_generichash(len, cat(...parts), key);
 export const sha256 = (b) => new Uint8Array(createHash('sha256').update(b).digest());
 
+// JSON.parse lets duplicate keys pass; a signed text must have none.
+export const strictJson = (s) => {
+	const value = JSON.parse(s);
+	const names = (v) => {
+		if (Array.isArray(v)) return v.reduce((n, x) => n + names(x), 0);
+		if (v === null || typeof v !== 'object') return 0;
+		return Object.entries(v).reduce((n, [, x]) => n + 1 + names(x), 0);
+	};
+	const outside = s.replace(/"(?:[^"\\]|\\.)*"/g, '""');
+	if ((outside.match(/"":|"" *:/g) ?? []).length !== names(value)) throw new Error('invalid');
+	if (/[0-9]\.|[0-9][eE]|\\u0000/.test(outside)) throw new Error('invalid');
+	return value;
+};
+
 // 1. Keys
 export const signPair = (seed) => {
 	const p = sodium.crypto_sign_seed_keypair(seed);
@@ -133,9 +147,14 @@ export const roomIdOf = (actorPub, genesis) =>
 	H('unibus/room-id/v1\0', actorPub, unb64u(genesis.nonce, 16), u8(policyBits(genesis.policy)),
 		u8(genesis.policy.history === 'since_join' ? 1 : 0), genesis.subject);
 export const entryHash = (entry) => H(entry);
+const isInt = (n) => Number.isInteger(n) && n >= 0 && n <= 2 ** 53;
 export const entryOpen = (s) => {
 	const st = splitSigned(s, 256 * 1024);
-	const e = JSON.parse(text(st.payload));
+	const e = strictJson(text(st.payload));
+	const keys = Object.keys(e).sort().join();
+	if (keys !== 'actor,ops,prev,room,seq,ts,v' && keys !== 'actor,ops,seq,ts,v') throw new Error('bad_entry');
+	if (e.v !== 1 || !isInt(e.seq) || !isInt(e.ts) || !Array.isArray(e.ops)) throw new Error('bad_entry');
+	if ('room' in e) [e.room, e.prev].forEach((x) => unb64u(x, 32));
 	if (!verify('unibus/room/v1', unhex(e.actor), st.payload, st.sig)) throw new Error('bad_signature');
 	return { ...e, hash: entryHash(s) };
 };
@@ -162,9 +181,11 @@ const linkKey = (K, roomId, n) => keyed(K, 32, 'unibus/backlink/v1\0', roomId, u
 export const backlinkMake = (K, prev, roomId, n, nonce) =>
 	cat(nonce, sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(prev, cat(roomId, u32(n)), null,
 		nonce, linkKey(K, roomId, n)));
-export const backlinkOpen = (K, link, roomId, n) =>
-	sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, link.slice(24), cat(roomId, u32(n)),
+export const backlinkOpen = (K, link, roomId, n) => {
+	if (n < 2) throw new Error('NO_KEY_EPOCH');
+	return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, link.slice(24), cat(roomId, u32(n)),
 		link.slice(0, 24), linkKey(K, roomId, n));
+};
 
 // 5. Frames
 export const frameRef = (roomId, sender, id) => H('unibus/ref/v1\0', roomId, sender, id).slice(0, 16);
