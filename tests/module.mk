@@ -2,7 +2,7 @@
 # them up. A file tests/<kind>/**/test_x.c becomes build/<variant>/tests/<kind>/.../test_x.
 
 # What each kind links.
-TEST_LIBS_unit := fuzztargets md_domain md_store support core
+TEST_LIBS_unit := fuzztargets client md_domain md_store support core
 TEST_LIBS_contract := md_store support core
 TEST_LIBS_component := harness $(MD_ARCHIVES) client
 TEST_LIBS_e2e := harness md_store support core

@@ -1,0 +1,86 @@
+/* client.h: one peer's client: its parts, and what they share.
+ *
+ * Threads: any, under the locks below. A client has three threads of its own: the dispatcher (all
+ * callbacks: dispatch.h), the link (connections: link.h) and the chores (chores.h: reading again by
+ * REST what notify messages hint at, joining, rotating). The last two are missing in a control-only
+ * client.
+ *
+ * Locks, in the order in which they may be taken: ub_croom.sync_lock, ub_croom.pub_lock,
+ * ub_croom.lock, unibus_client.lock; the parts' own locks are leaves. No lock is held across a
+ * callback; only sync_lock and pub_lock are held across I/O. */
+#ifndef UB_CLIENT_CLIENT_H
+#define UB_CLIENT_CLIENT_H
+
+#include <jansson.h>
+#include <pthread.h>
+#include <sys/types.h>
+#include <unibus/client.h>
+
+#include "client/bus.h"
+#include "client/control.h"
+#include "client/dispatch.h"
+#include "client/options.h"
+#include "core/base.h"
+#include "core/limits.h"
+
+struct ub_link;
+struct ub_chores;
+struct ub_state;
+struct ub_rooms;
+
+struct unibus_client {
+	pid_t pid;
+	unibus_options *o; /* own copy */
+	struct ub_control *ctl;
+	struct ub_dispatch *dispatch;
+	struct ub_link *link;     /* NULL: control only */
+	struct ub_chores *chores; /* likewise */
+
+	pthread_mutex_t store_lock; /* guards making the next two */
+	struct ub_state *store;     /* state directory, pins; NULL until needed */
+	struct ub_rooms *rooms;
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* state, cancelled, link */
+	enum unibus_state state;
+	ub_err why;
+	bool cancelled, closing;
+	char detail[UB_DETAIL_MAX];
+	char handle[UB_HANDLE_MAX + 1];
+	struct unibus_stats stats;
+};
+
+/* At the door of every public function: UNIBUS_ERR_INVALID (NULL), UNIBUS_ERR_FORKED_PROCESS. */
+UB_MUST_CHECK
+ub_err ub_client_enter(const unibus_client *c);
+/* UB_OK while calls make sense: UNIBUS_ERR_REVOKED, UNIBUS_ERR_CLOSED, UNIBUS_ERR_CANCELLED. The
+ * lock must be held. */
+UB_MUST_CHECK
+ub_err ub_client_alive(const unibus_client *c);
+
+/* Keeps the sentence behind a failure, and hands the error on. */
+ub_err ub_client_fail(unibus_client *c, ub_err err, const char *fmt, ...) UB_PRINTF(3, 4);
+
+/* REVOKED and STOPPED stay. Tells the state callback of a change. */
+void ub_client_set_state(unibus_client *c, enum unibus_state state, ub_err why);
+
+/* Adds to one of the counters: UB_COUNT(c, kicks, 1). */
+#define UB_COUNT(c, field, n) \
+	do { \
+		pthread_mutex_lock(&(c)->lock); \
+		(c)->stats.field += (n); \
+		pthread_mutex_unlock(&(c)->lock); \
+	} while (0)
+
+/* Asks the control plane, with a signature, whether this key may still come in: UB_OK,
+ * UNIBUS_ERR_REVOKED, UNIBUS_ERR_UNKNOWN_KEY, or why there is no answer. Sets the state for the
+ * two that are for good. */
+UB_MUST_CHECK
+ub_err ub_client_ask(unibus_client *c);
+
+/* A call whose answer must be 2xx and JSON; the server's sentence becomes the client's detail. */
+UB_MUST_CHECK
+ub_err ub_client_json(
+	unibus_client *c, const char *method, const char *target, struct ub_str body, json_t **ret);
+
+#endif

@@ -1,0 +1,286 @@
+#include "client/dispatch.h"
+
+#include <pthread.h>
+
+#include "client/options.h"
+#include "core/endpoint.h"
+
+/* Together with nats.c's own 65,536 a subscription: seconds of a busy room. */
+#define MESSAGES_MAX 65536
+#define BYTES_MAX (64 * 1024 * 1024)
+#define EVENTS_MAX 4096
+
+enum item_kind { ITEM_MESSAGE = 1, ITEM_EVENT, ITEM_STATE };
+
+struct event_copy {
+	enum unibus_event_kind kind;
+	ub_err err;
+	uint64_t count;
+	bool has_room, has_subject, has_peer;
+	char room_id[UB_ID_TEXT + 1], subject[UB_SUBJECT_MAX + 1], peer[UB_ID_TEXT + 1];
+	char detail[UB_DETAIL_MAX];
+};
+
+struct item {
+	struct item *next;
+	enum item_kind kind;
+	struct ub_croom *room;
+	struct bus_msg msg;
+	enum unibus_state state;
+	ub_err why;
+	struct event_copy *event; /* owned */
+};
+
+struct ub_dispatch {
+	struct ub_dispatch_config c;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t filled, emptied;
+	struct item *head, **tail;
+	size_t messages, bytes, events;
+	uint64_t begun, done; /* items handed to the thread and finished */
+	bool stopping, joined;
+};
+
+static void item_free(struct ub_dispatch *d, struct item *it)
+{
+	if (it->kind == ITEM_MESSAGE)
+		d->c.bus->msg_free(&it->msg);
+	free(it->event);
+	free(it);
+}
+
+static void run_event(struct ub_dispatch *d, const struct event_copy *e)
+{
+	struct unibus_event ev = {
+		.kind = e->kind,
+		.err = e->err,
+		.room_id = e->has_room ? e->room_id : NULL,
+		.subject = e->has_subject ? e->subject : NULL,
+		.peer = e->has_peer ? e->peer : NULL,
+		.detail = e->detail,
+		.count = e->count,
+	};
+
+	if (d->c.o->on_event)
+		d->c.o->on_event(d->c.o->on_event_arg, d->c.client, &ev);
+}
+
+static void run_item(struct ub_dispatch *d, struct item *it)
+{
+	switch (it->kind) {
+	case ITEM_MESSAGE:
+		d->c.on_message(d->c.client, it->room, &it->msg);
+		break;
+	case ITEM_EVENT:
+		run_event(d, it->event);
+		break;
+	case ITEM_STATE:
+		if (d->c.o->on_state)
+			d->c.o->on_state(d->c.o->on_state_arg, d->c.client, it->state, it->why);
+		break;
+	}
+}
+
+/* The next item, or NULL when it is time to end. */
+static struct item *take(struct ub_dispatch *d)
+{
+	struct item *it;
+
+	pthread_mutex_lock(&d->lock);
+	while (!d->head && !d->stopping)
+		pthread_cond_wait(&d->filled, &d->lock);
+	it = d->stopping ? NULL : d->head;
+	if (it) {
+		d->head = it->next;
+		if (!d->head)
+			d->tail = &d->head;
+		d->begun++;
+		if (it->kind == ITEM_MESSAGE) {
+			if (d->messages == MESSAGES_MAX || d->bytes >= BYTES_MAX)
+				pthread_cond_broadcast(&d->emptied);
+			d->messages--;
+			d->bytes -= it->msg.data.len;
+		} else {
+			d->events--;
+		}
+	}
+	pthread_mutex_unlock(&d->lock);
+	return it;
+}
+
+static void *dispatch_main(void *arg)
+{
+	struct ub_dispatch *d = arg;
+	struct item *it;
+
+	while ((it = take(d)) != NULL) {
+		run_item(d, it);
+		item_free(d, it);
+		pthread_mutex_lock(&d->lock);
+		d->done++;
+		pthread_cond_broadcast(&d->emptied);
+		pthread_mutex_unlock(&d->lock);
+	}
+	return NULL;
+}
+
+ub_err ub_dispatch_new(const struct ub_dispatch_config *c, struct ub_dispatch **ret)
+{
+	struct ub_dispatch *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return UNIBUS_ERR_NOMEM;
+	d->c = *c;
+	d->tail = &d->head;
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_cond_init(&d->filled, NULL);
+	pthread_cond_init(&d->emptied, NULL);
+	if (pthread_create(&d->thread, NULL, dispatch_main, d) != 0) {
+		d->joined = true;
+		ub_dispatch_free(d);
+		return UNIBUS_ERR_NOMEM;
+	}
+	*ret = d;
+	return UB_OK;
+}
+
+void ub_dispatch_stop(struct ub_dispatch *d)
+{
+	bool join;
+
+	pthread_mutex_lock(&d->lock);
+	d->stopping = true;
+	join = !d->joined;
+	d->joined = true;
+	pthread_cond_broadcast(&d->filled);
+	pthread_cond_broadcast(&d->emptied);
+	pthread_mutex_unlock(&d->lock);
+	if (join)
+		pthread_join(d->thread, NULL);
+}
+
+void ub_dispatch_free(struct ub_dispatch *d)
+{
+	if (!d)
+		return;
+	while (d->head) {
+		struct item *it = d->head;
+
+		d->head = it->next;
+		item_free(d, it);
+	}
+	pthread_cond_destroy(&d->emptied);
+	pthread_cond_destroy(&d->filled);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
+}
+
+/* Under the lock. */
+static void push(struct ub_dispatch *d, struct item *it)
+{
+	*d->tail = it;
+	d->tail = &it->next;
+	pthread_cond_signal(&d->filled);
+}
+
+void ub_dispatch_message(struct ub_dispatch *d, struct ub_croom *room, struct bus_msg *msg)
+{
+	struct item *it = calloc(1, sizeof(*it));
+
+	if (!it) {
+		d->c.bus->msg_free(msg);
+		return;
+	}
+	it->kind = ITEM_MESSAGE;
+	it->room = room;
+	it->msg = *msg;
+	pthread_mutex_lock(&d->lock);
+	while (!d->stopping && (d->messages == MESSAGES_MAX || d->bytes >= BYTES_MAX))
+		pthread_cond_wait(&d->emptied, &d->lock);
+	if (!d->stopping) {
+		d->messages++;
+		d->bytes += msg->data.len;
+		push(d, it);
+		it = NULL;
+	}
+	pthread_mutex_unlock(&d->lock);
+	if (it)
+		item_free(d, it);
+}
+
+/* Takes it over. */
+static void push_control(struct ub_dispatch *d, struct item *it, bool may_drop)
+{
+	pthread_mutex_lock(&d->lock);
+	if (!d->stopping && !(may_drop && d->events >= EVENTS_MAX)) {
+		d->events++;
+		push(d, it);
+		it = NULL;
+	}
+	pthread_mutex_unlock(&d->lock);
+	if (it)
+		item_free(d, it);
+}
+
+void ub_dispatch_state(struct ub_dispatch *d, enum unibus_state state, ub_err why)
+{
+	struct item *it;
+
+	if (!d->c.o->on_state)
+		return;
+	it = calloc(1, sizeof(*it));
+	if (!it)
+		return;
+	it->kind = ITEM_STATE;
+	it->state = state;
+	it->why = why;
+	push_control(d, it, false);
+}
+
+void ub_dispatch_event(struct ub_dispatch *d, const struct unibus_event *ev)
+{
+	struct item *it;
+	struct event_copy *e;
+
+	if (!d->c.o->on_event)
+		return;
+	it = calloc(1, sizeof(*it));
+	e = calloc(1, sizeof(*e));
+	if (!it || !e) {
+		free(it);
+		free(e);
+		return;
+	}
+	it->kind = ITEM_EVENT;
+	it->event = e;
+	e->kind = ev->kind;
+	e->err = ev->err;
+	e->count = ev->count;
+	e->has_room = ev->room_id != NULL;
+	e->has_subject = ev->subject != NULL;
+	e->has_peer = ev->peer != NULL;
+	snprintf(e->room_id, sizeof(e->room_id), "%s", ev->room_id ? ev->room_id : "");
+	snprintf(e->subject, sizeof(e->subject), "%s", ev->subject ? ev->subject : "");
+	snprintf(e->peer, sizeof(e->peer), "%s", ev->peer ? ev->peer : "");
+	snprintf(e->detail, sizeof(e->detail), "%s", ev->detail ? ev->detail : "");
+	push_control(d, it, ev->kind == UNIBUS_EVENT_BAD_FRAME);
+}
+
+bool ub_dispatch_here(struct ub_dispatch *d)
+{
+	return pthread_equal(pthread_self(), d->thread) != 0;
+}
+
+void ub_dispatch_barrier(struct ub_dispatch *d)
+{
+	uint64_t begun;
+
+	if (ub_dispatch_here(d))
+		return;
+	pthread_mutex_lock(&d->lock);
+	begun = d->begun;
+	while (d->done < begun && !d->joined)
+		pthread_cond_wait(&d->emptied, &d->lock);
+	pthread_mutex_unlock(&d->lock);
+}

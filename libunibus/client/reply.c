@@ -1,0 +1,50 @@
+#include <unibus/control.h>
+
+#include "client/control.h"
+#include "core/json.h"
+
+static json_t *reply_object(const struct unibus_reply *reply)
+{
+	json_t *v = NULL;
+
+	if (ub_json_parse_foreign((struct ub_str){reply->body, reply->len}, &v) != UB_OK)
+		return NULL;
+	if (!json_is_object(v)) {
+		json_decref(v);
+		return NULL;
+	}
+	return v;
+}
+
+enum unibus_err unibus_reply_error(const struct unibus_reply *reply)
+{
+	UB_CLEANUP(json_decrefp) json_t *v = NULL;
+	const char *code;
+	ub_err err;
+
+	if (!reply || !reply->body)
+		return UNIBUS_ERR_INVALID;
+	if (reply->status >= 200 && reply->status < 300)
+		return UB_OK;
+	v = reply_object(reply);
+	code = v ? json_string_value(json_object_get(v, "code")) : NULL;
+	err = unibus_err_from_word(code);
+	/* "ok" in an error answer would turn a refusal into a success. */
+	return err == UB_OK ? UNIBUS_ERR_INTERNAL : err;
+}
+
+void ub_reply_sentence(const struct unibus_reply *reply, char *to, size_t len)
+{
+	UB_CLEANUP(json_decrefp) json_t *v = reply_object(reply);
+	const char *text = v ? json_string_value(json_object_get(v, "error")) : NULL;
+
+	snprintf(to, len, "%s", text ? text : unibus_strerror(unibus_reply_error(reply)));
+}
+
+void unibus_reply_free(struct unibus_reply *reply)
+{
+	if (!reply)
+		return;
+	free(reply->body);
+	*reply = (struct unibus_reply){0};
+}

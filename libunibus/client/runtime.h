@@ -1,0 +1,13 @@
+/* runtime.h: what is opened once in a process: libsodium, libcurl, nats.c.
+ *
+ * Threads: any. */
+#ifndef UB_CLIENT_RUNTIME_H
+#define UB_CLIENT_RUNTIME_H
+
+#include "core/base.h"
+
+/* Idempotent. UNIBUS_ERR_INTERNAL when one of them cannot start; it is not tried again. */
+UB_MUST_CHECK
+ub_err ub_runtime_open(void);
+
+#endif
