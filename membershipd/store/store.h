@@ -19,6 +19,7 @@
 #define MD_KEY_MAX 256
 #define MD_VALUE_MAX (512 * 1024)
 #define MD_COMMIT_OPS_MAX 16
+#define MD_FOLLOWERS_MAX 4
 
 struct md_store; /* opaque; the implementation's struct begins with md_store_base */
 
@@ -42,7 +43,7 @@ struct md_record {
 };
 
 struct md_follower {
-	const char *prefix; /* "d." */
+	const char *prefix; /* "d."; "" is all */
 	/* Some records in revision order; the records of one commit that match the prefix come
 	 * together. `rev` is the store's revision after them, also when n is 0. At first all
 	 * current records come in batches of any size; then `caught_up` once; then each change. */
@@ -67,7 +68,8 @@ struct md_store_base {
 	const struct md_store_ops *ops;
 };
 
-/* Appends the value to *value. UNIBUS_ERR_NOT_FOUND, UNIBUS_ERR_NOMEM, UNIBUS_ERR_IO,
+/* Appends the value to *value. UNIBUS_ERR_NOT_FOUND, UNIBUS_ERR_INVALID (not a key),
+ * UNIBUS_ERR_TOO_LARGE (past the buffer's maximum), UNIBUS_ERR_NOMEM, UNIBUS_ERR_IO,
  * UNIBUS_ERR_UNAVAILABLE. */
 UB_MUST_CHECK
 ub_err md_store_get(struct md_store *s, const char *key, struct ub_buf *value, uint64_t *ret_rev);
@@ -76,11 +78,13 @@ ub_err md_store_get(struct md_store *s, const char *key, struct ub_buf *value, u
  * UNIBUS_ERR_IO: nothing happened. UNIBUS_ERR_OUTCOME_UNKNOWN: it may yet happen. */
 UB_MUST_CHECK
 ub_err md_store_commit(struct md_store *s, const struct md_op *ops, size_t n, uint64_t *ret_rev);
-/* Up to 4 followers, until close. Returns after caught_up for SQLite and memory. */
+/* Up to MD_FOLLOWERS_MAX followers, until close; the prefix is copied. Returns after caught_up for
+ * SQLite and memory. UNIBUS_ERR_LIMIT, UNIBUS_ERR_INVALID (prefix), UNIBUS_ERR_NOMEM,
+ * UNIBUS_ERR_IO, UNIBUS_ERR_UNAVAILABLE: it does not follow, though batches may have come. */
 UB_MUST_CHECK
 ub_err md_store_follow(struct md_store *s, const struct md_follower *f);
-/* Calls fn for every current record under the prefix in key order; stops at fn's first error and
- * returns it. For export and sweeps. fn must not call the store. */
+/* Calls fn for every current record under the prefix ("" is all) in key order, as of one moment;
+ * stops at fn's first error and returns it. For export and sweeps. fn must not call the store. */
 UB_MUST_CHECK
 ub_err md_store_each(struct md_store *s, const char *prefix,
 	ub_err (*fn)(void *arg, const struct md_record *r), void *arg);
@@ -103,8 +107,14 @@ struct md_sqlite_options {
 	bool exclusive; /* lock it against every other process for as long as it is open */
 };
 /* WAL, synchronous=FULL, one table. UNIBUS_ERR_LOCKED when another process holds it,
- * UNIBUS_ERR_BAD_FILE when it is not our database or damaged, UNIBUS_ERR_INSECURE_FILE when others
- * can read it, UNIBUS_ERR_IO, UNIBUS_ERR_NOMEM. */
+ * UNIBUS_ERR_BAD_FILE when it is not our database or damaged (an empty file and a log without its
+ * database are damage, too), UNIBUS_ERR_INSECURE_FILE when it is not private to its owner, who is
+ * us or root, UNIBUS_ERR_IO, UNIBUS_ERR_NOMEM.
+ *
+ * A full disk is UNIBUS_ERR_IO. When the disk fails so that nobody knows what it holds, the commit
+ * is UNIBUS_ERR_OUTCOME_UNKNOWN, followers are told `lost`, and every later call is UNIBUS_ERR_IO:
+ * opening it again finds out. Not exclusive, revision and followers know the commits made through
+ * this handle only. */
 UB_MUST_CHECK
 ub_err md_store_sqlite_open(const struct md_sqlite_options *o, struct md_store **ret);
 
