@@ -9,7 +9,7 @@
 VARIANT ?= release
 B := build/$(VARIANT)
 WERROR ?= -Werror
-PKGS := libsodium jansson libcurl openssl sqlite3 libmicrohttpd
+PKGS := libsodium jansson libcurl openssl sqlite3 libmicrohttpd gnutls
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wredundant-decls -Wwrite-strings -Wcast-qual \
@@ -57,7 +57,7 @@ ifeq ($(shell pkg-config --exists $(PKGS) 2>/dev/null && echo yes),yes)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 LIBS_CORE := $(shell pkg-config --libs libsodium jansson)
 LIBS_CLIENT := $(shell pkg-config --libs libcurl) -lnats $(LIBS_CORE)
-LIBS_SUPPORT := $(shell pkg-config --libs libmicrohttpd openssl)
+LIBS_SUPPORT := $(shell pkg-config --libs libmicrohttpd gnutls openssl)
 LIBS_MD := $(shell pkg-config --libs sqlite3) -lnats $(LIBS_SUPPORT) $(LIBS_CORE)
 endif
 

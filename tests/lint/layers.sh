@@ -9,7 +9,7 @@ rows() {
 libunibus/include ^unibus/
 libunibus/core ^(core/|unibus/error|unibus/version|sodium|jansson)
 libunibus/client ^(core/|client/|unibus/|sodium|jansson|curl/|nats|uthash|utlist)
-libunibus/support ^(core/|support/|unibus/error|unibus/version|sodium|jansson|microhttpd|openssl/)
+libunibus/support ^(core/|support/|unibus/error|unibus/version|sodium|jansson|microhttpd|gnutls/|openssl/)
 libunibus/cli ^(cli/|core/|support/|unibus/|jansson)
 membershipd/store ^(core/|membershipd/store/|sqlite3|uthash|utlist|jansson)
 membershipd/domain ^(core/|membershipd/domain/|membershipd/store/store|sodium|jansson|uthash|utlist)

@@ -1,0 +1,139 @@
+/* httpd_impl.h: what the files of httpd share; nobody else includes it.
+ *
+ * Threads: a request is touched by one thread at a time: its event loop, or the worker it was
+ * given to while its connection is suspended. */
+#ifndef UB_HTTPD_IMPL_H
+#define UB_HTTPD_IMPL_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "core/buf.h"
+#include "support/httpd.h"
+
+#define HTTPD_PARAMS_MAX 4
+#define HTTPD_QUERY_MAX 8
+#define HTTPD_REPLY_HEADERS_MAX 8
+#define HTTPD_HEADERS_MAX 64
+#define HTTPD_BODY_BYTES_PER_MS 16 /* slower than 16 kB/s is an attack or a dead line */
+#define HTTPD_DRAIN_MS 15000
+
+/* One TCP connection. The list is for the reaper; `deadline_ms` moves with what is awaited. */
+struct httpd_conn {
+	struct httpd *h;
+	int fd;
+	_Atomic uint64_t deadline_ms; /* monotonic; 0: not waiting for the peer */
+	uint8_t peer[8];
+	size_t peer_len;
+	struct sockaddr_storage addr;
+	struct httpd_conn *prev, *next;
+};
+struct httpd_conns {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct httpd_conn *head;
+	bool stop;
+	unsigned tick_ms; /* how late a deadline may be noticed */
+	pthread_t reaper;
+	bool running;
+};
+
+struct httpd_pool {
+	pthread_mutex_t lock;
+	pthread_cond_t some;
+	struct httpd_req *head, *tail;
+	unsigned n, max;
+	bool stop;
+	pthread_t *threads;
+	unsigned n_threads;
+};
+
+enum httpd_phase {
+	HTTPD_HEAD = 0, /* headers not judged yet */
+	HTTPD_BODY,     /* reading the body */
+	HTTPD_WORKING,  /* with a worker */
+	HTTPD_ANSWERED,
+};
+
+struct httpd_arg {
+	struct ub_str name, value;
+	bool taken;
+};
+struct httpd_reply_header {
+	char name[48];
+	char value[208];
+};
+
+struct httpd_req {
+	struct httpd *h;
+	struct MHD_Connection *con;
+	struct httpd_conn *conn;
+	enum httpd_phase phase;
+	bool counted, deferred, close;
+	char *target; /* owned copy, as sent */
+	size_t target_len, path_len;
+	const char *method; /* libmicrohttpd's, as long as the request */
+	const struct httpd_route *route;
+	struct ub_str params[HTTPD_PARAMS_MAX];
+	struct httpd_arg args[HTTPD_QUERY_MAX];
+	size_t n_args;
+	size_t length; /* Content-Length, reserved of h->bodies */
+	struct ub_buf body;
+	struct httpd_reply_header headers[HTTPD_REPLY_HEADERS_MAX];
+	size_t n_headers;
+	struct MHD_Response *response;
+	unsigned status;
+	size_t reply_len;
+	bool replied;
+	struct httpd_req *next; /* in the pool */
+	_Alignas(max_align_t) uint8_t ctx[];
+};
+
+struct httpd_tls;
+
+struct httpd {
+	struct httpd_config c;
+	struct MHD_Daemon *daemon;
+	struct httpd_tls *tls; /* NULL: plain */
+	int listener;
+	uint16_t port;
+	pthread_mutex_t lock; /* stopping, active */
+	pthread_cond_t idle;
+	bool stopping;
+	size_t active; /* requests between complete headers and the end of the reply */
+	_Atomic size_t bodies;
+	struct httpd_conns conns;
+	struct httpd_pool pool;
+};
+
+/* Connections: httpd_conn.c. */
+uint64_t httpd_now_ms(void);
+ub_err httpd_conns_start(struct httpd_conns *cs, unsigned header_ms);
+void httpd_conns_stop(struct httpd_conns *cs);
+void httpd_conn_notify(void *cls, struct MHD_Connection *con, void **socket_context,
+	enum MHD_ConnectionNotificationCode code);
+struct httpd_conn *httpd_conn_of(struct MHD_Connection *con);     /* NULL: no memory for one */
+void httpd_conn_expect(struct httpd_conn *c, uint64_t within_ms); /* 0: nothing */
+
+/* Screening and routing: httpd_screen.c, httpd_route.c. A refusal is a reply. */
+void httpd_screen(struct httpd_req *r, const char *version);
+void httpd_find_route(struct httpd_req *r);
+bool httpd_routes_ok(const struct httpd_route *routes, size_t n);
+
+/* Workers: httpd_pool.c. */
+ub_err httpd_pool_start(struct httpd_pool *p, unsigned threads, unsigned queue_max);
+void httpd_pool_stop(struct httpd_pool *p); /* finishes what is queued */
+/* Suspends the connection and queues the request; false when the queue is full. */
+bool httpd_pool_submit(struct httpd_pool *p, struct httpd_req *r);
+
+/* Certificates: httpd_tls.c. */
+ub_err httpd_tls_new(const char *cert, const char *key, struct httpd_tls **ret);
+ub_err httpd_tls_reload(struct httpd_tls *t);
+void httpd_tls_free(struct httpd_tls *t);
+extern const char httpd_tls_priorities[];
+typedef void httpd_fn(void);
+httpd_fn *httpd_tls_chooser(void); /* for MHD_OPTION_HTTPS_CERT_CALLBACK */
+
+#endif
