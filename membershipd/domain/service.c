@@ -139,6 +139,11 @@ uint64_t md_service_now_ms(const struct md_service *s)
 	return s->env.now_ms(s->env.arg);
 }
 
+uint64_t md_service_boot_ms(const struct md_service *s)
+{
+	return s->env.boot_ms(s->env.arg);
+}
+
 unsigned md_service_log_shards(const struct md_service *s)
 {
 	return s->shards;

@@ -74,6 +74,7 @@ void md_service_free(struct md_service *s);
 /* Random per process start: the audience of signed requests. */
 const struct ub_server_id *md_service_id(const struct md_service *s);
 uint64_t md_service_now_ms(const struct md_service *s);
+uint64_t md_service_boot_ms(const struct md_service *s);
 unsigned md_service_log_shards(const struct md_service *s);
 
 /* "<store id>:<revision>", what clients see. */

@@ -40,8 +40,8 @@ struct md_http_limits {              /* zero: the default in brackets */
 	size_t entry_body_max;       /* UB_ENTRY_BODY_MAX: room changes with their sealed keys */
 	unsigned connections_max;    /* UB_HTTP_CONNECTIONS_MAX */
 	unsigned header_ms;          /* UB_HEADER_SECONDS_MAX: until the headers are complete */
-	unsigned idle_s;             /* 60: between requests, and between pieces of a body */
-	unsigned workers;            /* 4: threads for what waits */
+	unsigned idle_s;             /* 60: between requests, and for a reply to be read */
+	unsigned workers;            /* 8: threads for what waits */
 	unsigned queue_max;          /* 256: requests waiting for a worker; past it 503 */
 	double ip_per_s, ip_burst;   /* 200, 20000: per address, before authentication */
 	double key_per_s, key_burst; /* 150, 2000: per key, after the signature verified */

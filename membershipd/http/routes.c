@@ -1,0 +1,48 @@
+/* THE TABLE: every path there is, who may, and how much it may send. openapi.yaml lists the same
+ * rows; a test compares. */
+#include "membershipd/http/api.h"
+
+#define ANYONE MD_ACCESS_ANYONE
+#define OPTIONAL MD_ACCESS_OPTIONAL
+#define USER MD_ACCESS_USER
+#define MEMBER MD_ACCESS_MEMBER
+#define SELF MD_ACCESS_SELF
+#define SELF_OR_ADMIN MD_ACCESS_SELF_OR_ADMIN
+#define ADMIN MD_ACCESS_ADMIN
+#define ENTRY UB_ENTRY_BODY_MAX
+#define SMALL MD_BODY_SMALL
+#define INLINE false
+#define WAITS true
+
+/* clang-format off */
+const struct md_route md_routes[] = {
+	{"GET",  "/healthz", ANYONE, 0, INLINE, api_healthz, 0},
+	{"GET",  "/server", OPTIONAL, 0, INLINE, api_server, 0},
+
+	{"GET",  "/users", ADMIN, 0, INLINE, api_users_list, 0},
+	{"POST", "/users", ADMIN, SMALL, WAITS, api_user_add, 0},
+	{"POST", "/users/{sign_pub}/revoke", ADMIN, SMALL, WAITS, api_user_revoke, 0},
+
+	{"GET",  "/peers", USER, 0, WAITS, api_peer_find, 0},
+	{"GET",  "/peers/{endpoint}", USER, 0, WAITS, api_peer_get, 0},
+	{"PUT",  "/peers/{endpoint}", SELF, SMALL, WAITS, api_peer_put, 0},
+
+	{"POST", "/rooms", USER, ENTRY, WAITS, api_room_create, 0},
+	{"GET",  "/rooms/{id}", MEMBER, 0, INLINE, api_room_get, 0},
+	{"GET",  "/rooms/{id}/members", MEMBER, 0, INLINE, api_room_members, 0},
+	{"GET",  "/rooms/{id}/log", MEMBER, 0, WAITS, api_room_log, 0},
+	{"GET",  "/rooms/{id}/key", MEMBER, 0, WAITS, api_room_key, 0},
+	{"POST", "/rooms/{id}/join", MEMBER, SMALL, WAITS, api_room_join, 0},
+	{"POST", "/rooms/{id}/invite", MEMBER, ENTRY, WAITS, api_room_change, MD_ROOM_INVITE},
+	{"POST", "/rooms/{id}/remove", MEMBER, ENTRY, WAITS, api_room_change, MD_ROOM_REMOVE},
+	{"POST", "/rooms/{id}/leave", MEMBER, ENTRY, WAITS, api_room_change, MD_ROOM_LEAVE},
+	{"POST", "/rooms/{id}/role", MEMBER, ENTRY, WAITS, api_room_change, MD_ROOM_ROLE},
+	{"POST", "/rooms/{id}/rekey", MEMBER, ENTRY, WAITS, api_room_change, MD_ROOM_REKEY},
+	{"POST", "/rooms/{id}/policy", MEMBER, ENTRY, WAITS, api_room_change, MD_ROOM_POLICY},
+	{"POST", "/rooms/{id}/close", MEMBER, ENTRY, WAITS, api_room_change, MD_ROOM_CLOSE},
+
+	{"GET",  "/members/{endpoint}/rooms", SELF_OR_ADMIN, 0, INLINE, api_rooms_of, 0},
+};
+/* clang-format on */
+const size_t md_routes_n = UB_ARRAY_LEN(md_routes);
+_Static_assert(UB_ARRAY_LEN(md_routes) <= MD_ROUTES_MAX, "the table outgrew its place");
