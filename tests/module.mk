@@ -3,7 +3,7 @@
 
 # What each kind links.
 TEST_LIBS_unit := fuzztargets client md_domain md_store support core
-TEST_LIBS_contract := md_store support core
+TEST_LIBS_contract := harness md_store support core
 TEST_LIBS_component := harness $(MD_ARCHIVES) client
 TEST_LIBS_e2e := harness md_store support core
 TEST_LIBS_adversary := harness md_store support core
