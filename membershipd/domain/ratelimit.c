@@ -6,6 +6,7 @@
 
 #include "membershipd/domain/digest_map.h"
 
+#define SLACK 1e-6  /* tokens: what rounding may have cost whoever waited as told */
 #define NAME_LEN 16 /* of the keyed hash that stands for the caller's bytes */
 
 struct bucket {
@@ -155,8 +156,8 @@ static ub_err take(
 	name_of(r, who, name);
 	b = bucket_find(r, name);
 	tokens = tokens_at(r, b, boot_ms);
-	if (tokens < cost) {
-		*wait = (uint64_t)ceil((cost - tokens) / r->rate.per_second * 1000);
+	if (tokens + SLACK < cost) {
+		*wait = (uint64_t)ceil((cost - tokens - SLACK) / r->rate.per_second * 1000);
 		return UNIBUS_ERR_SLOW_DOWN;
 	}
 	if (!b) {
@@ -187,7 +188,7 @@ bool md_ratelimit_has(struct md_ratelimit *r, struct ub_bytes who, double cost, 
 
 	name_of(r, who, name);
 	pthread_mutex_lock(&r->lock);
-	has = tokens_at(r, bucket_find(r, name), boot_ms) >= cost;
+	has = tokens_at(r, bucket_find(r, name), boot_ms) + SLACK >= cost;
 	pthread_mutex_unlock(&r->lock);
 	return has;
 }
