@@ -173,17 +173,21 @@ static ub_err commit(
 	struct md_key join_keys[MD_COMMIT_OPS_MAX - 1], key;
 	struct md_op ops[MD_COMMIT_OPS_MAX];
 	size_t n = 0;
+	ub_err e;
 
+	/* First: what it takes away is told, and owed, at its revision, which the joins follow. */
+	md_key_entry(a->id, a->entry.seq, &key);
+	ops[n++] = (struct md_op){
+		.kind = MD_PUT, .key = key.z, .value = {(const uint8_t *)text.p, text.len}};
 	for (size_t i = 0; i < b->n_joins; i++) {
 		md_key_join(a->id, &b->joins[i].id, &join_keys[i]);
 		ops[n++] = (struct md_op){
 			.kind = MD_DELETE, .key = join_keys[i].z, .expect = b->joins[i].rev};
 	}
-	/* Last: its revision is the commit's, and what it takes away is owed at it. */
-	md_key_entry(a->id, a->entry.seq, &key);
-	ops[n++] = (struct md_op){
-		.kind = MD_PUT, .key = key.z, .value = {(const uint8_t *)text.p, text.len}};
-	return md_write_commit(w, ops, n, ret_rev);
+	e = md_write_commit(w, ops, n, ret_rev);
+	if (!e)
+		*ret_rev -= b->n_joins;
+	return e;
 }
 
 static ub_err judge(struct md_service *s, struct append *a, struct basis *b)

@@ -250,7 +250,14 @@ static void another_service_reads_the_same_users(void **state)
 	assert_int_equal(md_user_list(w->s, UB_STR(""), a, KIT_PEERS, &n), UB_OK);
 	assert_int_equal(md_user_list(other, UB_STR(""), b, KIT_PEERS, &m), UB_OK);
 	assert_int_equal(n, m);
-	assert_memory_equal(a, b, n * sizeof(*a));
+	for (size_t i = 0; i < n; i++) {
+		assert_true(ub_pubkey_eq(&a[i].sign, &b[i].sign));
+		assert_true(ub_endpoint_eq(&a[i].id, &b[i].id));
+		assert_string_equal(a[i].handle, b[i].handle);
+		assert_true(a[i].admin == b[i].admin && a[i].active == b[i].active);
+		assert_int_equal(a[i].created_ms, b[i].created_ms);
+		assert_int_equal(a[i].revoked_ms, b[i].revoked_ms);
+	}
 	md_service_free(other);
 	world_free(w);
 }
