@@ -3,45 +3,6 @@
 #include "core/subject.h"
 #include "membershipd/domain/room_impl.h"
 
-const struct ub_epoch_op *md_room_epoch_of(const struct ub_entry *e)
-{
-	for (size_t i = 0; i < e->n_ops; i++) {
-		if (e->ops[i].type == UB_OP_EPOCH)
-			return &e->ops[i].epoch;
-	}
-	return NULL;
-}
-
-ub_err md_room_set_check(
-	const struct ub_room *after, const struct ub_entry *e, struct md_room_change *c)
-{
-	const struct ub_epoch_op *epoch = md_room_epoch_of(e);
-
-	if (!epoch)
-		return c->n_sealed ? UNIBUS_ERR_BAD_ROSTER : UB_OK;
-	return ub_room_sealed_check(after, epoch, c->sealed, c->n_sealed);
-}
-
-ub_err md_room_charge(struct md_service *s, const struct ub_endpoint *who, const struct ub_entry *e)
-{
-	const struct ub_bytes name = {who->b, sizeof who->b};
-	const double most = s->limits.changes_per_minute;
-	double cost = 0;
-	uint64_t wait;
-
-	for (size_t i = 0; i < e->n_ops; i++) {
-		enum ub_op_type t = e->ops[i].type;
-
-		cost += t == UB_OP_ADD || t == UB_OP_REMOVE || t == UB_OP_TAKEOVER;
-	}
-	if (cost <= 0)
-		return UB_OK;
-	return md_ratelimit_take(
-		s->changes, name, cost < most ? cost : most, s->env.boot_ms(s->env.arg), &wait);
-}
-
-/* ---- create ---- */
-
 struct creation {
 	const struct md_caller *by;
 	struct md_room_change *c;

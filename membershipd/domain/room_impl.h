@@ -24,8 +24,8 @@ ub_err md_room_find_entry(struct md_service *s, const struct ub_room_id *id, uin
 
 /* The entry's epoch op; NULL without one. */
 const struct ub_epoch_op *md_room_epoch_of(const struct ub_entry *e);
-/* Are the sealed keys what `after` needs: the whole set for an epoch op, none without?
- * UNIBUS_ERR_BAD_ROSTER. */
+/* Are the sealed keys what the entry needs: of all members for an epoch op, of those whom it adds
+ * to an encrypted room without one, else none? UNIBUS_ERR_BAD_ROSTER. */
 UB_MUST_CHECK
 ub_err md_room_set_check(
 	const struct ub_room *after, const struct ub_entry *e, struct md_room_change *c);

@@ -70,39 +70,63 @@ ub_err md_room_log(struct md_service *s, const struct md_caller *by, const struc
 	return e;
 }
 
-/* Which entry brought the epoch; UNIBUS_ERR_NO_KEY when none did. */
-static ub_err epoch_place(struct md_service *s, const struct md_caller *by,
-	const struct ub_room_id *id, uint32_t *inout_epoch, uint64_t *ret_seq)
+/* Where a member's key of an epoch lies: with the entry that brought the epoch, or with the one
+ * that added the member while the epoch was current. */
+struct places {
+	uint32_t epoch;
+	uint64_t seq[2]; /* the later first */
+	size_t n;
+};
+
+/* UNIBUS_ERR_NO_KEY when there is no such epoch. */
+static ub_err places_of(struct md_service *s, const struct md_caller *by,
+	const struct ub_room_id *id, uint32_t epoch, struct places *ret)
 {
 	UB_CLEANUP(md_directory_done) const struct md_directory *d = md_directory_read(&s->dir);
+	const struct md_dir_room *room;
 	struct md_link *l;
 	ub_err e = md_room_enter(d, id, &by->id, &l);
 	uint32_t n;
 
 	if (e)
 		return e;
-	n = *inout_epoch ? *inout_epoch : l->room->st.epoch;
-	if (!n || n > l->room->n_epochs)
+	room = l->room;
+	n = epoch ? epoch : room->st.epoch;
+	if (!n || n > room->n_epochs)
 		return UNIBUS_ERR_NO_KEY;
-	*inout_epoch = n;
-	*ret_seq = l->room->epochs[n - 1];
+	*ret = (struct places){.epoch = n};
+	if (l->added_seq > room->epochs[n - 1] &&
+		(n == room->n_epochs || l->added_seq < room->epochs[n]))
+		ret->seq[ret->n++] = l->added_seq;
+	ret->seq[ret->n++] = room->epochs[n - 1];
 	return UB_OK;
+}
+
+static ub_err key_at(struct md_service *s, const struct ub_room_id *id, uint64_t seq,
+	const struct ub_endpoint *to, uint8_t ret[UB_SEALED_LEN])
+{
+	UB_CLEANUP(ub_buf_deinit) struct ub_buf b = UB_BUF(MD_VALUE_MAX);
+	struct md_set set = {.room = *id, .seq = seq};
+	ub_err e = entry_read(s, id, seq, &b);
+
+	if (e)
+		return e;
+	ub_hash(b.p, b.len, &set.entry);
+	return md_set_find(s, &set, to, ret);
 }
 
 ub_err md_room_key(struct md_service *s, const struct md_caller *by, const struct ub_room_id *id,
 	uint32_t epoch, uint32_t *ret_epoch, uint8_t ret[UB_SEALED_LEN])
 {
-	UB_CLEANUP(ub_buf_deinit) struct ub_buf b = UB_BUF(MD_VALUE_MAX);
-	struct md_set set = {.room = *id};
-	ub_err e = epoch_place(s, by, id, &epoch, &set.seq);
+	struct places at;
+	ub_err e = places_of(s, by, id, epoch, &at);
 
-	if (!e)
-		e = entry_read(s, id, set.seq, &b);
 	if (e)
 		return e;
-	ub_hash(b.p, b.len, &set.entry);
-	e = md_set_find(s, &set, &by->id, ret);
+	e = UNIBUS_ERR_NO_KEY;
+	for (size_t i = 0; e == UNIBUS_ERR_NO_KEY && i < at.n; i++)
+		e = key_at(s, id, at.seq[i], &by->id, ret);
 	if (!e)
-		*ret_epoch = epoch;
+		*ret_epoch = at.epoch;
 	return e;
 }

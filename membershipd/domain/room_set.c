@@ -22,7 +22,7 @@ ub_err md_set_write(
 		md_key_sealed(set, (unsigned)part, &key);
 		op = md_op_put(&key, &b, 0);
 		e = md_store_commit(s->store, &op, 1, &rev);
-		/* The name holds the hash of what signs the set: what is there is the same. */
+		/* The name holds the entry's hash: what is there came with that very entry. */
 		if (e && e != UNIBUS_ERR_CONFLICT)
 			return e;
 	}

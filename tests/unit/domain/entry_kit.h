@@ -55,6 +55,25 @@ static inline void kit_seal(struct kit_text *t, struct ub_epoch_op *ep)
 	ub_sealed_root(t->sealed, t->n_sealed, &ep->sealed);
 }
 
+/* Seals the current epoch to those whom the entry adds. */
+static inline void kit_seal_added(struct kit_text *t, const struct ub_entry *e)
+{
+	struct ub_symkey k = kit_epoch_key(&t->after.id, t->after.epoch);
+
+	t->sealed = calloc(e->n_ops, sizeof(*t->sealed));
+	for (size_t i = 0; i < e->n_ops; i++) {
+		struct ub_sealed *to = &t->sealed[t->n_sealed];
+
+		if (e->ops[i].type != UB_OP_ADD)
+			continue;
+		ub_endpoint_of(&e->ops[i].keyrec.sign, &to->to);
+		assert_int_equal(
+			ub_epoch_seal(&k, &t->after.id, t->after.epoch, &e->ops[i].keyrec.kex, to),
+			UB_OK);
+		t->n_sealed++;
+	}
+}
+
 /* The text of the key record that an op carries, by whichever of our peers it belongs to. */
 static inline char *kit_keyrec_text(const struct ub_keyrec *r)
 {
@@ -83,6 +102,8 @@ static inline void kit_sign(struct kit_text *t, const struct ub_room *before, st
 	e->n_ops += epoch;
 	if (epoch && possible)
 		kit_seal(t, &e->ops[e->n_ops - 1].epoch);
+	else if (possible && t->after.epoch)
+		kit_seal_added(t, e);
 	for (size_t i = 0; i < e->n_ops; i++) {
 		if (e->ops[i].type == UB_OP_ADD || e->ops[i].type == UB_OP_KEY)
 			e->ops[i].keyrec_text = kit_keyrec_text(&e->ops[i].keyrec);
