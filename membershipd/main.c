@@ -2,14 +2,20 @@
 #include <string.h>
 #include <unibus/version.h>
 
+#include "membershipd/app.h"
 #include "membershipd/cmd/cmd.h"
+#include "membershipd/nats/link.h"
 
 /* A row is a subcommand; the first is what runs when none is named. */
 static const struct command {
 	const char *name, *summary;
 	int (*run)(const struct opt_args *a);
 } COMMANDS[] = {
+	{"serve", "serve the REST API and answer logins to the bus (the default)", md_cmd_serve},
+	{"check-config", "say whether serve would start like this", md_cmd_check_config},
 	{"init", "make service keys and nats-server.conf", md_cmd_init},
+	{"user", "add, list or revoke users on the host", md_cmd_user},
+	{"healthcheck", "ask a running membershipd whether it serves", md_cmd_healthcheck},
 };
 
 static int help(void)
@@ -36,7 +42,8 @@ int main(int argc, char **argv)
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
 		return help();
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-		(void)printf("membershipd %s\n", UNIBUS_VERSION);
+		(void)printf("membershipd %s (nats.c %s%s)\n", UNIBUS_VERSION, md_link_library(),
+			md_link_tls_races() ? ": before 3.11, its TLS has races" : "");
 		return MD_EXIT_OK;
 	}
 	if (argc < 2 || argv[1][0] == '-')

@@ -10,7 +10,7 @@
 #include "core/limits.h"
 #include "support/log.h"
 
-#define ENV "UNIBUS_MEMBERSHIPD_"
+#define ENV MD_ENV_PREFIX
 
 static const char *const STORES[] = {"sqlite", NULL};
 static const char *const AUTHS[] = {"off", "soft", "enforce", NULL};
@@ -55,12 +55,19 @@ const struct opt_row md_option_rows[] = {
 		"event loops of the REST API"},
 	{"log-level", "LEVEL", OPT_CHOICE, FIELD(log_level), ENV "LOG_LEVEL", "info", 0, 0, LEVELS,
 		"debug, info, warn or error"},
+	{"log-level-file", "FILE", OPT_TEXT, FIELD(log_level_file), ENV "LOG_LEVEL_FILE", NULL, 0,
+		0, NULL, "a file with the level, read at start and on HUP; beats --log-level"},
 	{"log-json", NULL, OPT_FLAG, FIELD(log_json), ENV "LOG_JSON", NULL, 0, 0, NULL,
 		"log lines as JSON"},
 	{"ready-fd", "FD", OPT_NUMBER, FIELD(ready_fd), NULL, NULL, 3, 1024, NULL,
 		"descriptor that gets one line READY ... once requests are served"},
 	{.name = NULL},
 };
+
+const char *md_option_auth_name(int bus_auth)
+{
+	return AUTHS[bus_auth];
+}
 
 ub_err md_options_parse(const struct opt_args *a, struct md_options *ret)
 {

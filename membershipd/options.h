@@ -28,12 +28,16 @@ struct md_options {
 	bool allow_cleartext_rooms;
 	uint64_t session_ttl_ms;
 	uint64_t members_max, joined_max, owned_max;
-	uint64_t threads; /* HTTP event loops */
-	int log_level;    /* enum log_level */
+	uint64_t threads;           /* HTTP event loops */
+	int log_level;              /* enum log_level */
+	const char *log_level_file; /* NULL: none */
 	bool log_json;
 	uint64_t ready_fd; /* 0: none */
 };
 extern const struct opt_row md_option_rows[];
+#define MD_ENV_PREFIX "UNIBUS_MEMBERSHIPD_"
+/* "off", "soft", "enforce". */
+const char *md_option_auth_name(int bus_auth);
 
 /* UNIBUS_ERR_INVALID after a sentence on stderr, UNIBUS_ERR_CANCELLED for --help. The caller calls
  * md_options_deinit in any case. */

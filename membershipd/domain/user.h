@@ -32,6 +32,11 @@ UB_MUST_CHECK
 ub_err md_user_revoke(struct md_service *s, const struct md_caller *by, const struct ub_pubkey *key,
 	struct md_taken *ret);
 
+/* Why md_user_add or md_user_revoke refused, a sentence for a person: REST and command line say
+ * the same. Static. */
+const char *md_user_add_says(ub_err err);
+const char *md_user_revoke_says(ub_err err);
+
 /* UNIBUS_ERR_NOT_FOUND; revoked users are found. */
 UB_MUST_CHECK
 ub_err md_user_get(struct md_service *s, const struct ub_endpoint *id, struct md_user *ret);

@@ -80,17 +80,6 @@ static bool decode_add(struct md_call *c, json_t *body, struct md_user_add *ret)
 	return true;
 }
 
-static const struct md_say add_says[] = {
-	{UNIBUS_ERR_INVALID, "sign_pub is no signing key that may be used, or the handle is "
-			     "malformed"},
-	{UNIBUS_ERR_KEY_TAKEN, "this key is an active user already, with another handle or role; "
-			       "revoke it first or leave it"},
-	{UNIBUS_ERR_HANDLE_TAKEN, "the handle belongs to another key, revoked ones included; "
-				  "choose another"},
-	{UNIBUS_ERR_DENIED, "only an active administrator may add users"},
-	{0, NULL},
-};
-
 void api_user_add(struct md_call *c)
 {
 	UB_CLEANUP(json_decrefp) json_t *body = NULL;
@@ -109,20 +98,13 @@ void api_user_add(struct md_call *c)
 	if (!err)
 		err = md_user_get(c->svc, &id, &u);
 	if (err) {
-		md_fail(c, err, "%s", md_say(add_says, err));
+		md_fail(c, err, "%s", md_user_add_says(err));
 		return;
 	}
 	v = user_json(&u);
 	md_json_set(&v, "revision", md_json_revision(c, rev));
 	md_ok_at(c, created ? 201 : 200, rev, v);
 }
-
-static const struct md_say revoke_says[] = {
-	{UNIBUS_ERR_NOT_FOUND, "no user has this key"},
-	{UNIBUS_ERR_LAST_ADMIN, "this is the last active administrator; make another one first"},
-	{UNIBUS_ERR_DENIED, "only an active administrator may revoke users"},
-	{0, NULL},
-};
 
 void api_user_revoke(struct md_call *c)
 {
@@ -140,7 +122,7 @@ void api_user_revoke(struct md_call *c)
 		return;
 	err = md_user_revoke(c->svc, &c->caller, &key, &taken);
 	if (err) {
-		md_fail(c, err, "%s", md_say(revoke_says, err));
+		md_fail(c, err, "%s", md_user_revoke_says(err));
 		return;
 	}
 	v = json_pack("{so}", "revision", md_json_revision(c, taken.rev));

@@ -83,6 +83,10 @@ UB_MUST_CHECK
 ub_err md_link_publish(struct md_link *l, enum md_plane p, const char *subject, const char *reply,
 	struct ub_bytes data);
 
+/* The version of the NATS client library in use, and whether its TLS has races (before 3.11). */
+const char *md_link_library(void);
+bool md_link_tls_races(void);
+
 #define MD_SERVERS_MAX 16
 struct md_server {
 	char id[UB_NKEY_TEXT + 1];

@@ -159,3 +159,13 @@ void dial_deinit(struct dial *d)
 	free(d->ca);
 	*d = (struct dial){.urls = NULL};
 }
+
+const char *md_link_library(void)
+{
+	return nats_GetVersion();
+}
+
+bool md_link_tls_races(void)
+{
+	return nats_GetVersionNumber() < 0x030b00;
+}

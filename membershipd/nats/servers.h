@@ -10,7 +10,8 @@
 #include "core/base.h"
 #include "membershipd/nats/link.h"
 
-#define MD_SERVER_SILENT_MS (5 * 60 * 1000) /* unheard for this long: forgotten */
+#define MD_SERVER_SILENT_MS \
+	(20 * 60 * 1000) /* unheard for longer than a session lasts: forgotten */
 #define MD_CLOCK_SKEW_MS 1000
 
 enum md_server_fault {

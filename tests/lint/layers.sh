@@ -15,7 +15,7 @@ membershipd/store ^(core/|membershipd/store/|sqlite3|uthash|utlist|jansson)
 membershipd/domain ^(core/|membershipd/domain/|membershipd/store/store|sodium|jansson|uthash|utlist)
 membershipd/http ^(core/|support/|membershipd/http/|membershipd/domain/|jansson|sodium)
 membershipd/nats ^(core/|support/|membershipd/nats/|membershipd/domain/|jansson|sodium|nats|uthash|utlist)
-membershipd/cmd ^(core/|support/|membershipd/|jansson|sodium)
+membershipd/cmd ^(core/|support/|membershipd/|jansson|sodium|openssl/)
 clientcheck ^(clientcheck/|core/|support/|unibus/|jansson|sodium)
 ROWS
 }
