@@ -208,13 +208,15 @@ static const struct md_say says[] = {
 /* Enforce refuses; soft says so in the log and takes the caller's word. True: go on. */
 static bool failed(struct md_call *c, ub_err err)
 {
-	struct ub_endpoint id = {{0}};
-	char who[UB_ID_TEXT + 1];
+	char who[UB_ID_TEXT + 1] = "-";
+	struct ub_endpoint id;
 	bool cannot_tell = err == UNIBUS_ERR_UNAVAILABLE || err == UNIBUS_ERR_NOMEM;
 
 	if (c->http->c.mode == MD_AUTH_SOFT && !cannot_tell) {
-		ub_endpoint_of(&c->key, &id);
-		ub_endpoint_encode(&id, who);
+		if (c->has_sig) {
+			ub_endpoint_of(&c->key, &id);
+			ub_endpoint_encode(&id, who);
+		}
 		log_warn("auth", "would_refuse", unibus_err_word(err), "peer", who, "path",
 			c->row->path, NULL);
 		c->has_sig = false;
