@@ -22,8 +22,8 @@ ub_err md_grant_for(struct md_service *s, const struct ub_pubkey *key, struct md
 void md_grant_deinit(struct md_grant *g);
 bool md_grant_has_room(const struct md_grant *g, const struct ub_room_id *room);
 
-/* Has `id` lost anything since revision `rev`? Revoked, or narrowed in one of `rooms`. For answers
- * that were given while a change was on its way. */
+/* Has `id` lost anything since revision `rev`? Revoked or unknown, or narrowed in any room. For
+ * answers that were given while a change was on its way. */
 bool md_grant_stale(struct md_service *s, const struct ub_endpoint *id, uint64_t rev);
 
 #endif

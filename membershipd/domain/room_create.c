@@ -60,11 +60,15 @@ static ub_err check_limits(struct md_service *s, const struct creation *cr)
 }
 
 /* Free, or UNIBUS_ERR_SUBJECT_TAKEN. */
-static ub_err check_subject(struct md_service *s, const struct md_key *key)
+static ub_err check_subject(struct md_service *s, const char *subject)
 {
 	UB_CLEANUP(ub_buf_deinit) struct ub_buf b = UB_BUF(MD_VALUE_MAX);
+	struct md_key key;
 	uint64_t rev;
-	ub_err e = md_store_get(s->store, key->z, &b, &rev);
+	ub_err e;
+
+	md_key_subject(ub_str(subject), &key);
+	e = md_store_get(s->store, key.z, &b, &rev);
 
 	if (e == UNIBUS_ERR_NOT_FOUND)
 		return UB_OK;
@@ -81,9 +85,6 @@ static ub_err commit(struct md_write *w, const struct creation *cr, uint64_t *re
 	ub_err e;
 
 	md_key_subject(ub_str(cr->room.subject), &subject_key);
-	e = check_subject(w->s, &subject_key);
-	if (e)
-		return e;
 	md_key_entry(&cr->room.id, 0, &entry_key);
 	md_key_join(&cr->room.id, &cr->by->id, &join_key);
 	md_rec_subject_put(&cr->room.id, &claim);
@@ -110,6 +111,8 @@ static ub_err create_once(struct md_write *w, struct creation *cr, uint64_t *ret
 	if (e != UNIBUS_ERR_NOT_FOUND)
 		return e; /* the same again, or the store's error */
 	e = check_limits(s, cr);
+	if (!e)
+		e = check_subject(s, cr->room.subject);
 	if (!e)
 		e = md_room_charge(s, &cr->by->id, &cr->entry);
 	if (!e && cr->c->n_sealed && !cr->written) {
