@@ -27,6 +27,7 @@ struct names {
 	char wal[PATH_MAX + 8];  /* SQLite's write-ahead log */
 	char temp[PATH_MAX + 8]; /* a new database until it is complete */
 	char folder[PATH_MAX];
+	bool had_wal; /* before we opened it */
 };
 
 /* With a slash in it, SQLite takes no name for a URI or for a database in memory. */
@@ -262,7 +263,8 @@ static ub_err prepare(const struct md_sqlite_options *o, struct names *names)
 	if (e)
 		return e;
 	e = file_check(names->wal);
-	return e == UNIBUS_ERR_NOT_FOUND ? UB_OK : e;
+	names->had_wal = e != UNIBUS_ERR_NOT_FOUND;
+	return names->had_wal ? e : UB_OK;
 }
 
 ub_err sq_open(const struct md_sqlite_options *o, sqlite3 **ret, uint64_t *ret_rev)
@@ -274,8 +276,8 @@ ub_err sq_open(const struct md_sqlite_options *o, sqlite3 **ret, uint64_t *ret_r
 
 	if (!e)
 		e = connect_to(names.db, o->exclusive, &db);
-	/* Until it is known to be ours, closing it must not write either. */
-	if (!e)
+	/* Until it is known to be ours, closing it must not play its log either. */
+	if (!e && names.had_wal)
 		e = sq_err(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL));
 	if (!e)
 		e = identify(db);
