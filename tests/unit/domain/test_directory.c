@@ -177,7 +177,7 @@ static void built_anew_it_is_the_same(void **state)
 
 struct reader {
 	struct world *w;
-	const struct ub_room *room;
+	struct ub_room_id room;
 	pthread_mutex_t *lock;
 	bool *stop;
 	size_t rounds;
@@ -204,7 +204,7 @@ static void *reading(void *arg)
 		struct md_grant g;
 		size_t n;
 
-		assert_int_equal(md_room_get(r->w->s, &c, &r->room->id, &i), UB_OK);
+		assert_int_equal(md_room_get(r->w->s, &c, &r->room, &i), UB_OK);
 		assert_int_equal(md_grant_for(r->w->s, &r->w->p[0].sign, &g), UB_OK);
 		md_grant_deinit(&g);
 		assert_int_equal(md_user_list(r->w->s, UB_STR(""), u, KIT_PEERS, &n), UB_OK);
@@ -225,7 +225,7 @@ static void it_is_read_while_it_changes(void **state)
 	(void)state;
 	assert_int_equal(kit_create(w, 0, "room.a", PLAIN, &room), UB_OK);
 	for (size_t i = 0; i < 2; i++) {
-		r[i] = (struct reader){w, &room, &lock, &stop, 0};
+		r[i] = (struct reader){w, room.id, &lock, &stop, 0};
 		assert_int_equal(pthread_create(&t[i], NULL, reading, &r[i]), 0);
 	}
 	for (unsigned i = 0; i < 20; i++) {
