@@ -86,3 +86,14 @@ fuzz: deps
 			-print_final_stats=1 -artifact_prefix=build/fuzz/$$n- \
 			build/fuzz/corpus/$$n $$t || exit 1; \
 	done
+
+# Measurements, each beside its counterpart from the same run.
+$(B)/bench_core: $(B)/obj/tests/bench/bench_core.o $(B)/obj/tests/bench/bench.o $(B)/libcore.a
+	@echo "LD $@"
+	@$(CC) $(LDFLAGS_ALL) $(LDFLAGS_V) -pie -o $@ $^ $(LIBS_CORE)
+OBJS += $(B)/obj/tests/bench/bench_core.o $(B)/obj/tests/bench/bench.o
+
+.PHONY: bench
+bench: deps
+	@$(MAKE) --no-print-directory $(B)/bench_core
+	@$(B)/bench_core
