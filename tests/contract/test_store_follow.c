@@ -1,6 +1,7 @@
 /* The promises of store.h about followers and threads, over every engine. */
 #include "membershipd/store/store.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -421,6 +422,70 @@ static void nobody_sees_half_a_commit(void **state)
 	notes_free(late);
 }
 
+/* A follower that waits for company, which must not come. */
+struct dawdler {
+	_Atomic int inside;
+	_Atomic size_t calls, overlaps, disorders;
+	_Atomic uint64_t rev;
+};
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	ub_assert(!clock_gettime(CLOCK_MONOTONIC, &t));
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static void dawdle(void *arg, const struct md_record *recs, size_t n, uint64_t rev)
+{
+	struct dawdler *d = arg;
+	/* Longer than another commit takes, but not for all of them. */
+	int64_t end = now_us() + (atomic_fetch_add(&d->calls, 1) < 50 ? 5000 : 0);
+
+	(void)recs;
+	atomic_fetch_add(&d->inside, 1);
+	while (now_us() < end && atomic_load(&d->inside) == 1)
+		(void)sched_yield();
+	if (atomic_load(&d->inside) > 1)
+		atomic_fetch_add(&d->overlaps, 1);
+	if (rev != atomic_load(&d->rev) + n)
+		atomic_fetch_add(&d->disorders, 1);
+	atomic_store(&d->rev, rev);
+	atomic_fetch_sub(&d->inside, 1);
+}
+
+static void dawdle_caught_up(void *arg, uint64_t rev)
+{
+	struct dawdler *d = arg;
+
+	atomic_store(&d->rev, rev);
+}
+
+static void callbacks_come_one_at_a_time_and_in_order(void **state)
+{
+	struct store_fixture *f = *state;
+	struct pair_writer w[2] = {
+		{.s = f->s, .keys = {"a.1", "a.2"}},
+		{.s = f->s, .keys = {"b.1", "b.2"}},
+	};
+	struct dawdler d = {.inside = 0};
+	const struct md_follower slow = {
+		.prefix = "", .batch = dawdle, .caught_up = dawdle_caught_up, .arg = &d};
+	pthread_t threads[2];
+
+	assert_int_equal(md_store_follow(f->s, &slow), UB_OK);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, write_pairs, &w[i]), 0);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_false(w[i].broken);
+	}
+	close_store(f);
+	assert_int_equal(atomic_load(&d.overlaps), 0);
+	assert_int_equal(atomic_load(&d.disorders), 0);
+}
+
 static void a_reopened_store_tells_what_is_current(void **state)
 {
 	struct store_fixture *f = *state;
@@ -450,6 +515,7 @@ int main(void)
 		STORE_CASE(a_follower_may_read),
 		STORE_CASE(of_racing_writers_exactly_one_wins_each_revision),
 		STORE_CASE(nobody_sees_half_a_commit),
+		STORE_CASE(callbacks_come_one_at_a_time_and_in_order),
 		STORE_CASE_PERSISTENT(a_reopened_store_tells_what_is_current),
 	};
 
