@@ -37,7 +37,7 @@ void md_directory_deinit(struct md_directory *d)
 	HASH_ITER (hh, d->rooms, r, next_r) {
 		HASH_DEL(d->rooms, r);
 		for (size_t i = 0; i < r->st.n_members; i++)
-			free(r->links ? r->links[i] : NULL);
+			free(r->links[i]);
 		free(r->links);
 		free(r->epochs);
 		ub_room_deinit(&r->st);
@@ -254,14 +254,6 @@ void md_directory_done(const struct md_directory *const *d)
 bool md_directory_vouches(const struct md_directory *d)
 {
 	return d->live && d->current && !d->broken;
-}
-
-struct md_dir_room *md_dir_room_find(const struct md_directory *d, const struct ub_room_id *id)
-{
-	struct md_dir_room *r;
-
-	HASH_FIND(hh, d->rooms, id->b, sizeof id->b, r);
-	return r;
 }
 
 struct md_link *md_dir_link(const struct md_dir_room *room, const struct ub_endpoint *id)

@@ -109,6 +109,13 @@ struct ub_entry;
 UB_MUST_CHECK
 ub_err md_dir_user_make(
 	struct md_directory *d, const struct ub_endpoint *id, struct md_dir_user **ret);
+/* A room of that id, not there yet. UNIBUS_ERR_NOMEM. */
+UB_MUST_CHECK
+ub_err md_dir_room_make(
+	struct md_directory *d, const struct ub_room_id *id, struct md_dir_room **ret);
+/* The entry that brought the room's next epoch. UNIBUS_ERR_NOMEM. */
+UB_MUST_CHECK
+ub_err md_dir_epoch_push(struct md_dir_room *room, uint64_t seq);
 UB_MUST_CHECK
 ub_err md_dir_put_user(struct md_directory *d, uint64_t rev, const struct ub_endpoint *id,
 	const struct md_rec_user *r, struct md_outbox *out);

@@ -72,14 +72,14 @@ static void link_drop(struct md_link *l)
 	free(l);
 }
 
-/* Brings the links in step with the members after an entry: `old` are those of before. Whoever is
- * in `old` only is dropped; whoever was added by this entry starts anew. */
+/* Fills in the room's links, empty now, in step with the members after an entry: `old` are those
+ * of before. Whoever is in `old` only is dropped; whoever was added by this entry starts anew. */
 static ub_err links_step(struct md_directory *d, struct md_dir_room *room, struct md_link **old,
 	size_t n_old, uint64_t rev)
 {
-	struct md_link **now = calloc(room->st.n_members ? room->st.n_members : 1, sizeof(*now));
+	struct md_link **now = room->links;
 	size_t k = 0;
-	ub_err e = now ? UB_OK : UNIBUS_ERR_NOMEM;
+	ub_err e = UB_OK;
 
 	for (size_t i = 0; !e && i < room->st.n_members; i++) {
 		const struct ub_member *m = &room->st.members[i];
@@ -101,7 +101,6 @@ static ub_err links_step(struct md_directory *d, struct md_dir_room *room, struc
 	}
 	while (k < n_old)
 		link_drop(old[k++]);
-	room->links = now;
 	return e;
 }
 
@@ -167,41 +166,26 @@ static void tell_room(const struct md_dir_room *room, const struct ub_room *was,
 
 /* ---- records ---- */
 
-static ub_err room_make(struct md_directory *d, const struct ub_entry *e, struct md_dir_room **ret)
+/* The room that the entry belongs to; a new one for a genesis entry. */
+static ub_err room_of(struct md_directory *d, const struct ub_entry *e, struct md_dir_room **ret)
 {
-	UB_CLEANUP(ub_freep) struct md_dir_room *made = NULL;
+	struct ub_room_id id;
 
 	if (e->has_room) {
 		*ret = md_dir_room_find(d, &e->room);
 		return *ret ? UB_OK : UNIBUS_ERR_BAD_FILE;
 	}
-	made = calloc(1, sizeof *made);
-	if (!made)
-		return UNIBUS_ERR_NOMEM;
-	ub_room_id_of(&e->actor, &e->ops[0], &made->st.id);
-	if (md_dir_room_find(d, &made->st.id))
-		return UNIBUS_ERR_BAD_FILE;
-	HASH_ADD(hh, d->rooms, st.id, sizeof made->st.id, made);
-	if (!made->hh.tbl)
-		return UNIBUS_ERR_NOMEM;
-	*ret = UB_TAKE(made);
-	return UB_OK;
+	ub_room_id_of(&e->actor, &e->ops[0], &id);
+	return md_dir_room_find(d, &id) ? UNIBUS_ERR_BAD_FILE : md_dir_room_make(d, &id, ret);
 }
 
 static ub_err epoch_step(struct md_dir_room *room, uint64_t rev)
 {
-	uint64_t *grown;
-
 	if (room->n_epochs == room->st.epoch)
 		return UB_OK;
 	ub_assert(room->st.epoch == room->n_epochs + 1);
-	grown = realloc(room->epochs, (room->n_epochs + 1) * sizeof *grown);
-	if (!grown)
-		return UNIBUS_ERR_NOMEM;
-	room->epochs = grown;
-	room->epochs[room->n_epochs++] = room->st.epoch_seq;
 	room->epoch_rev = rev;
-	return UB_OK;
+	return md_dir_epoch_push(room, room->st.epoch_seq);
 }
 
 static ub_err apply(struct ub_room *st, const struct ub_entry *e)
@@ -218,18 +202,25 @@ ub_err md_dir_put_entry(
 {
 	UB_CLEANUP(ub_room_deinit) struct ub_room was = {0};
 	UB_CLEANUP(ub_freep) struct md_link **old = NULL;
+	UB_CLEANUP(ub_freep) struct md_link **links = NULL;
 	struct md_dir_room *room;
-	ub_err err = room_make(d, e, &room);
+	ub_err err = room_of(d, e, &room);
 
 	if (!err)
 		err = ub_room_clone(&room->st, &was);
-	if (!err)
-		err = apply(&room->st, e);
+	if (err)
+		return err;
+	/* Before the room changes, while nothing can get out of step. */
+	links = calloc(was.n_members + e->n_ops + 1, sizeof(*links));
+	if (!links)
+		return UNIBUS_ERR_NOMEM;
+	err = apply(&room->st, e);
 	if (err)
 		return err;
 	if (d->live)
 		tell_rights(room, &was, rev, out);
 	old = room->links;
+	room->links = UB_TAKE(links);
 	err = links_step(d, room, old, was.n_members, rev);
 	if (!err)
 		err = epoch_step(room, rev);

@@ -2,35 +2,6 @@
 #include "membershipd/domain/directory.h"
 #include "membershipd/domain/records.h"
 
-struct md_dir_user *md_dir_user_find(const struct md_directory *d, const struct ub_endpoint *id)
-{
-	struct md_dir_user *u;
-
-	HASH_FIND(hh, d->users, id->b, sizeof id->b, u);
-	return u;
-}
-
-ub_err md_dir_user_make(
-	struct md_directory *d, const struct ub_endpoint *id, struct md_dir_user **ret)
-{
-	UB_CLEANUP(ub_freep) struct md_dir_user *made = NULL;
-	struct md_dir_user *u = md_dir_user_find(d, id);
-
-	if (u) {
-		*ret = u;
-		return UB_OK;
-	}
-	made = calloc(1, sizeof *made);
-	if (!made)
-		return UNIBUS_ERR_NOMEM;
-	made->id = *id;
-	HASH_ADD(hh, d->users, id, sizeof made->id, made);
-	if (!made->hh.tbl)
-		return UNIBUS_ERR_NOMEM;
-	*ret = UB_TAKE(made);
-	return UB_OK;
-}
-
 /* ---- the list by handle ---- */
 
 static int handle_cmp(const char *handle, struct ub_str to)
