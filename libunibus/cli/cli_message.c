@@ -1,5 +1,4 @@
 #include <stdatomic.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "core/b64url.h"
@@ -219,8 +218,7 @@ static int cmd_tail(struct cli *c)
 	err = unibus_subscribe(c->room, on_message, &t, &sub);
 	if (err)
 		return cli_fail(c, c->args[0], err);
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "listening to %s; Ctrl-C ends\n", c->args[0]);
+	fprintf(stderr, "listening to %s; Ctrl-C ends\n", c->args[0]);
 	process_wait(c->for_ms ? (int)c->for_ms : -1);
 	unibus_unsubscribe(sub);
 	return tail_end(c, &t);
