@@ -66,21 +66,37 @@ static void put_user(const struct natsconf *c, enum md_plane p, struct ub_buf *b
 	ub_buf_printf(b, "\t\tusers: [ { nkey: %s } ]\n", c->keys->user_nkey[p]);
 }
 
-/* "exports" or "imports" of one stream for each shard. */
-static void put_shards(const struct natsconf *c, const char *what, const char *row,
-	const char *with, struct ub_buf *b)
+/* What an account gives to or takes from another: one subject a shard. */
+struct shard_row {
+	const char *list, *kind, *row, *with, *more;
+};
+
+static void put_shards(const struct natsconf *c, const struct shard_row *r, struct ub_buf *b)
 {
-	ub_buf_printf(b, "\t\t%s: [\n", what);
-	for (unsigned k = 0; k < c->log_shards; k++) {
-		ub_buf_z(b, "\t\t\t");
-		if (strcmp(what, "exports") == 0)
-			ub_buf_printf(
-				b, "{ stream: \"unibus.%s%u.>\", accounts: [%s] }\n", row, k, with);
-		else
-			ub_buf_printf(b,
-				"{ stream: { account: %s, subject: \"unibus.%s%u.>\" } }\n", with,
-				row, k);
-	}
+	bool out = strcmp(r->list, "exports") == 0;
+
+	for (unsigned k = 0; k < c->log_shards; k++)
+		ub_buf_printf(b,
+			out ? "\t\t\t{ %s: \"unibus.%s%u.>\", accounts: [%s]%s }\n"
+			    : "\t\t\t{ %s: { subject: \"unibus.%s%u.>\", account: %s }%s }\n",
+			r->kind, r->row, k, r->with, r->more);
+}
+
+/* What is to be kept goes to LOG as a service, not as a stream, although nobody answers: on that
+ * way the server writes a header of its own, and so a message whose header is one byte long never
+ * meets the republishing of 2.15.1, which dies of it. What a publisher's reply subject costs ends
+ * with the threshold. */
+static void put_shared(const struct natsconf *c, enum md_plane p, struct ub_buf *b)
+{
+	const char *with = p == MD_PLANE_LOG ? "BUS" : "LOG";
+	const char *logs = p == MD_PLANE_LOG ? "exports" : "imports";
+
+	ub_buf_printf(b, "\t\t%s: [\n", logs);
+	put_shards(c,
+		&(struct shard_row){logs, "service", "log", with,
+			p == MD_PLANE_LOG ? ", threshold: \"10ms\"" : ""},
+		b);
+	put_shards(c, &(struct shard_row){logs, "stream", "live", with, ""}, b);
 	ub_buf_z(b, "\t\t]\n");
 }
 
@@ -97,14 +113,12 @@ static void put_accounts(const struct natsconf *c, struct ub_buf *b)
 	ub_buf_printf(b, "\t}\n\tLOG {\n\t\tjetstream: { max_mem: 64MB, max_store: %lluMB }\n",
 		store * 7 / 10);
 	put_user(c, MD_PLANE_LOG, b);
-	put_shards(c, "imports", "log", "BUS", b);
-	put_shards(c, "exports", "live", "BUS", b);
+	put_shared(c, MD_PLANE_LOG, b);
 	ub_buf_z(b, "\t}\n\tBUS {\n");
 	put_user(c, MD_PLANE_BUS, b);
 	ub_buf_printf(b, "\t\tlimits: { max_subs: %u, max_payload: %u, max_leafnodes: 0 }\n",
 		(unsigned)BUS_SUBSCRIPTIONS_MAX, (unsigned)BUS_PAYLOAD_MAX);
-	put_shards(c, "exports", "log", "LOG", b);
-	put_shards(c, "imports", "live", "LOG", b);
+	put_shared(c, MD_PLANE_BUS, b);
 	ub_buf_z(b, "\t}\n}\nsystem_account: SYS\n");
 }
 
