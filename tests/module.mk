@@ -9,7 +9,11 @@ TEST_LIBS_e2e := harness md_store support core
 TEST_LIBS_adversary := harness md_store support core
 
 $(eval $(call archive,fuzztargets,tests/fuzz/targets.c))
-$(eval $(call archive,harness,$(wildcard tests/harness/*.c)))
+$(eval $(call archive,harness,$(filter-out tests/harness/crashd.c,$(wildcard tests/harness/*.c))))
+
+# The real membershipd over a store that crashes; a tool of the tests, never installed.
+$(eval $(call program,crashd,tests/harness/crashd.c,harness $(MD_ARCHIVES),$$(LIBS_MD)))
+PROGRAMS := $(filter-out $(B)/crashd,$(PROGRAMS))
 
 # $(call test,KIND,SOURCE)
 define test
@@ -20,8 +24,8 @@ $$(B)/$(patsubst %.c,%,$(2)): $$(B)/obj/$(patsubst %.c,%.o,$(2)) \
 	@mkdir -p $$(@D)
 	@echo "LD $$@"
 	@$$(CC) $$(LDFLAGS_ALL) $$(LDFLAGS_V) -pie -o $$@ $$(B)/obj/$(patsubst %.c,%.o,$(2)) \
-		$(if $(filter e2e adversary,$(1)),$$(B)/libunibus.so -Wl$$(comma)-rpath$$(comma)$$(abspath $$(B))) \
 		-Wl,--start-group $$(patsubst %,$$(B)/lib%.a,$$(TEST_LIBS_$(1))) -Wl,--end-group \
+		$(if $(filter e2e adversary,$(1)),$$(B)/libunibus.so -Wl$$(comma)-rpath$$(comma)$$(abspath $$(B))) \
 		$$(LIBS_MD) $$(LIBS_CLIENT) -lcmocka
 endef
 
@@ -31,7 +35,7 @@ $(foreach k,$(TEST_KINDS),$(foreach s,$(shell find tests/$(k) 2>/dev/null -name 
 TESTS := $(foreach k,$(TEST_KINDS),$(TESTS_$(k)))
 
 .PHONY: tests test test-run check asan tsan lint analyze format
-tests: programs $(TESTS)
+tests: programs $(B)/crashd $(TESTS)
 
 # All of it, release build. Sets the machine up first.
 test: deps
