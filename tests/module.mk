@@ -95,9 +95,16 @@ fuzz: deps
 $(B)/bench_core: $(B)/obj/tests/bench/bench_core.o $(B)/obj/tests/bench/bench.o $(B)/libcore.a
 	@echo "LD $@"
 	@$(CC) $(LDFLAGS_ALL) $(LDFLAGS_V) -pie -o $@ $^ $(LIBS_CORE)
-OBJS += $(B)/obj/tests/bench/bench_core.o $(B)/obj/tests/bench/bench.o
+$(B)/bench_http: $(B)/obj/tests/bench/bench_http.o $(B)/obj/tests/bench/bench.o \
+		$(patsubst %,$(B)/lib%.a,$(TEST_LIBS_component))
+	@echo "LD $@"
+	@$(CC) $(LDFLAGS_ALL) $(LDFLAGS_V) -pie -o $@ $(filter %.o,$^) -Wl,--start-group \
+		$(filter %.a,$^) -Wl,--end-group $(LIBS_MD) $(LIBS_CLIENT) -lcmocka
+OBJS += $(B)/obj/tests/bench/bench_core.o $(B)/obj/tests/bench/bench_http.o \
+	$(B)/obj/tests/bench/bench.o
 
 .PHONY: bench
 bench: deps
-	@$(MAKE) --no-print-directory $(B)/bench_core
+	@$(MAKE) --no-print-directory $(B)/bench_core $(B)/bench_http
 	@$(B)/bench_core
+	@$(B)/bench_http
