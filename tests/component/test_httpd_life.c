@@ -232,6 +232,29 @@ static void bodies_in_flight_are_bounded_together(void **state)
 	httpd_free(h);
 }
 
+static void one_event_loop_is_enough(void **state)
+{
+	struct app app;
+	struct httpd_config c;
+	struct httpd *h;
+	struct raw_reply r;
+
+	(void)state;
+	app_init(&app);
+	c = config(&app);
+	c.threads = 1;
+	assert_int_equal(httpd_start(&c, &h), UB_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		raw_exchange(httpd_port(h),
+			i ? "GET /slow HTTP/1.1\r\n" HOST "\r\n"
+			  : "GET /echo HTTP/1.1\r\n" HOST "\r\n",
+			&r);
+		assert_int_equal(r.status, 200);
+		raw_reply_deinit(&r);
+	}
+	httpd_free(h);
+}
+
 static void a_table_without_a_decision_does_not_start(void **state)
 {
 	struct app app;
@@ -281,6 +304,7 @@ int main(void)
 			tear_down),
 		cmocka_unit_test(one_address_gets_a_quarter_of_the_connections),
 		cmocka_unit_test(bodies_in_flight_are_bounded_together),
+		cmocka_unit_test(one_event_loop_is_enough),
 		cmocka_unit_test(a_table_without_a_decision_does_not_start),
 		cmocka_unit_test_setup_teardown(
 			bad_addresses_and_taken_ports_are_named, set_up, tear_down),
