@@ -30,6 +30,8 @@ struct bus_config {
 	/* The connection is over, whoever ended it; once. `why`: UNIBUS_ERR_EXPIRED when the
 	 * server said that the session ended, else UNIBUS_ERR_NETWORK. */
 	void (*on_closed)(void *arg, ub_err why);
+	/* Nothing runs any more: bus_ops.wait_ended, then free, will not wait long. Once, last. */
+	void (*on_ended)(void *arg);
 	/* The server refused a subscription. `subject` is valid during the call. */
 	void (*on_denied)(void *arg, const char *subject);
 	/* Messages arrived faster than they were taken and were dropped. */
@@ -59,9 +61,7 @@ struct bus_ops {
 	void (*drain)(struct bus *b, unsigned timeout_ms);
 	/* Closes at once. */
 	void (*close)(struct bus *b);
-	/* Has it ended, so that no callback runs nor will run? Then, and only then, free it. */
-	bool (*ended)(struct bus *b);
-	/* Waits for that. */
+	/* Waits until it is closed and no callback runs nor will run. Then, and only then, free. */
 	void (*wait_ended)(struct bus *b);
 	void (*free)(struct bus *b);
 	void (*msg_free)(struct bus_msg *msg);

@@ -30,8 +30,26 @@ struct bus {
 	pthread_cond_t changed;
 	struct bus_sub *subs;
 	size_t live; /* subscriptions whose nats.c thread has not finished */
-	bool closed, expired, bad_nonce, zero_signature;
+	bool closed, ended, told, expired, bad_nonce, zero_signature;
 };
+
+/* Called whenever one of nats.c's threads is through with us. */
+static void check_ended(struct bus *b)
+{
+	bool tell;
+
+	pthread_mutex_lock(&b->lock);
+	tell = b->closed && b->live == 0 && !b->told;
+	b->told |= tell;
+	pthread_mutex_unlock(&b->lock);
+	if (!tell)
+		return;
+	b->c.on_ended(b->c.arg);
+	pthread_mutex_lock(&b->lock);
+	b->ended = true;
+	pthread_cond_broadcast(&b->changed);
+	pthread_mutex_unlock(&b->lock);
+}
 
 static natsStatus sign(
 	char **error, unsigned char **signature, int *len, const char *nonce, void *arg)
@@ -111,8 +129,8 @@ static void on_closed(natsConnection *nc, void *arg)
 	b->c.on_closed(b->c.arg, expired ? UNIBUS_ERR_EXPIRED : UNIBUS_ERR_NETWORK);
 	pthread_mutex_lock(&b->lock);
 	b->closed = true;
-	pthread_cond_broadcast(&b->changed);
 	pthread_mutex_unlock(&b->lock);
+	check_ended(b);
 }
 
 static void on_message(natsConnection *nc, natsSubscription *ns, natsMsg *m, void *arg)
@@ -139,8 +157,8 @@ static void on_complete(void *arg)
 
 	pthread_mutex_lock(&b->lock);
 	b->live--;
-	pthread_cond_broadcast(&b->changed);
 	pthread_mutex_unlock(&b->lock);
+	check_ended(b);
 }
 
 static void nats_free(struct bus *b)
@@ -364,20 +382,10 @@ static void nats_close(struct bus *b)
 	natsConnection_Close(b->nc);
 }
 
-static bool nats_ended(struct bus *b)
-{
-	bool ended;
-
-	pthread_mutex_lock(&b->lock);
-	ended = b->closed && b->live == 0;
-	pthread_mutex_unlock(&b->lock);
-	return ended;
-}
-
 static void nats_wait_ended(struct bus *b)
 {
 	pthread_mutex_lock(&b->lock);
-	while (!b->closed || b->live > 0)
+	while (!b->ended)
 		pthread_cond_wait(&b->changed, &b->lock);
 	pthread_mutex_unlock(&b->lock);
 }
@@ -397,7 +405,6 @@ const struct bus_ops bus_nats = {
 	.server = nats_server,
 	.drain = nats_drain,
 	.close = nats_close,
-	.ended = nats_ended,
 	.wait_ended = nats_wait_ended,
 	.free = nats_free,
 	.msg_free = nats_msg_free,

@@ -5,6 +5,7 @@
 
 #include "client/clock.h"
 #include "core/json.h"
+#include "core/subject.h"
 
 ub_err ub_client_enter(const unibus_client *c)
 {
@@ -174,12 +175,23 @@ ub_err ub_client_json(
 	return err;
 }
 
+/* Once: the text is handed out without a lock. */
+static void take_handle(unibus_client *c, const char *handle)
+{
+	pthread_mutex_lock(&c->lock);
+	if (handle && !c->handle[0] && ub_handle_check(ub_str(handle)) == UB_OK)
+		snprintf(c->handle, sizeof(c->handle), "%s", handle);
+	pthread_mutex_unlock(&c->lock);
+}
+
 ub_err ub_client_ask(unibus_client *c)
 {
 	UB_CLEANUP(json_decrefp) json_t *v = NULL;
 	ub_err err = ub_client_json(c, "GET", "/server", (struct ub_str){0}, &v);
 
-	if (err == UNIBUS_ERR_UNKNOWN_KEY)
+	if (err == UB_OK)
+		take_handle(c, json_string_value(json_object_get(v, "handle")));
+	else if (err == UNIBUS_ERR_UNKNOWN_KEY)
 		ub_client_set_state(c, UNIBUS_STOPPED, err);
 	else if (err == UNIBUS_ERR_REVOKED)
 		ub_client_set_state(c, UNIBUS_REVOKED, err);

@@ -27,9 +27,12 @@ struct ub_link;
 struct ub_chores;
 struct ub_state;
 struct ub_rooms;
+struct ub_names;
+struct ub_peer;
 
 struct unibus_client {
 	pid_t pid;
+	uint64_t began_ms; /* unix time */
 	unibus_options *o; /* own copy */
 	struct ub_control *ctl;
 	struct ub_dispatch *dispatch;
@@ -39,6 +42,10 @@ struct unibus_client {
 	pthread_mutex_t store_lock; /* guards making the next two */
 	struct ub_state *store;     /* state directory, pins; NULL until needed */
 	struct ub_rooms *rooms;
+	struct ub_names *names;
+
+	pthread_mutex_t self_lock; /* held across the call that gets it */
+	struct ub_peer *self;      /* our own key record as published; NULL until needed */
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* state, cancelled, link */
@@ -48,6 +55,7 @@ struct unibus_client {
 	char detail[UB_DETAIL_MAX];
 	char handle[UB_HANDLE_MAX + 1];
 	struct unibus_stats stats;
+	struct unibus_sub *dead_subs; /* ended inside a callback; freed after it */
 };
 
 /* At the door of every public function: UNIBUS_ERR_INVALID (NULL), UNIBUS_ERR_FORKED_PROCESS. */
@@ -74,8 +82,7 @@ void ub_client_set_state(unibus_client *c, enum unibus_state state, ub_err why);
 
 /* Asks the control plane, with a signature, whether this key may still come in: UB_OK,
  * UNIBUS_ERR_REVOKED, UNIBUS_ERR_UNKNOWN_KEY, or why there is no answer. Sets the state for the
- * two that are for good. */
-UB_MUST_CHECK
+ * two that are for good, so the answer may be left alone. */
 ub_err ub_client_ask(unibus_client *c);
 
 /* A call whose answer must be 2xx and JSON; the server's sentence becomes the client's detail. */

@@ -1,0 +1,176 @@
+/* Using whatever connection there is: subscribe, publish, flush. */
+#include "client/clock.h"
+#include "client/link_impl.h"
+
+void ub_link_renew(unibus_client *c, struct ub_croom *r)
+{
+	pthread_mutex_lock(&c->lock);
+	r->grant = ++c->link->want;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* Under the lock: waits for a connection that has the rights (`r` NULL: any), and keeps it from
+ * being freed until conn_release. */
+static ub_err conn_acquire(
+	unibus_client *c, const struct ub_croom *r, uint64_t deadline, struct ub_conn **ret)
+{
+	for (;;) {
+		struct ub_conn *conn = c->link->current;
+		ub_err err = ub_client_alive(c);
+
+		if (err != UB_OK)
+			return err;
+		if (conn && !conn->closed && (!r || conn->gen >= r->grant)) {
+			conn->users++;
+			*ret = conn;
+			return UB_OK;
+		}
+		if (ub_mono_ms() >= deadline)
+			return UNIBUS_ERR_NETWORK;
+		(void)ub_cond_wait_until(&c->changed, &c->lock, deadline); /* a loop */
+	}
+}
+
+static void conn_release(struct ub_conn *conn)
+{
+	if (--conn->users == 0)
+		pthread_cond_broadcast(&conn->c->changed);
+}
+
+static unsigned left_ms(uint64_t deadline)
+{
+	uint64_t now = ub_mono_ms();
+
+	return now < deadline ? (unsigned)(deadline - now) : 1;
+}
+
+/* One try on one connection, which the lock is given up for. */
+static ub_err attach_on(
+	unibus_client *c, struct ub_conn *conn, struct ub_croom *r, uint64_t deadline)
+{
+	const struct bus_ops *ops = c->link->ops;
+	struct ub_wire_sub *w;
+	ub_err err = ub_conn_subscribe(conn, r, &r->wire);
+
+	if (err != UB_OK)
+		return err;
+	w = ub_conn_find(conn, r);
+	pthread_mutex_unlock(&c->lock);
+	err = ops->flush(conn->bus, left_ms(deadline));
+	if (err == UB_OK && ops->denied(w->sub))
+		err = UNIBUS_ERR_DENIED;
+	pthread_mutex_lock(&c->lock);
+	return err;
+}
+
+ub_err ub_link_attach(unibus_client *c, struct ub_croom *r)
+{
+	uint64_t deadline = ub_mono_ms() + c->o->timeout_ms;
+	ub_err err;
+
+	pthread_mutex_lock(&c->lock);
+	do {
+		struct ub_conn *conn = NULL;
+
+		err = conn_acquire(c, r, deadline, &conn);
+		if (err != UB_OK)
+			break;
+		err = attach_on(c, conn, r, deadline);
+		/* The connection may have been replaced meanwhile by one without the room. */
+		if (err == UB_OK && c->link->current != conn)
+			err = UNIBUS_ERR_NETWORK;
+		conn_release(conn);
+	} while (err == UNIBUS_ERR_NETWORK && ub_mono_ms() < deadline);
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+void ub_link_detach(unibus_client *c, struct ub_croom *r)
+{
+	struct ub_conn *conn;
+	struct ub_wire_sub *w;
+
+	pthread_mutex_lock(&c->lock);
+	conn = c->link->current;
+	w = conn && !r->subs ? ub_conn_find(conn, r) : NULL;
+	if (w) {
+		w->ended = true;
+		c->link->ops->unsubscribe(w->sub);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+ub_err ub_link_publish(
+	unibus_client *c, struct ub_croom *r, const char *subject, struct ub_bytes data)
+{
+	uint64_t deadline = ub_mono_ms() + c->o->timeout_ms;
+	ub_err err;
+
+	pthread_mutex_lock(&c->lock);
+	do {
+		struct ub_conn *conn = NULL;
+
+		err = conn_acquire(c, r, deadline, &conn);
+		if (err != UB_OK)
+			break;
+		conn->published++;
+		pthread_mutex_unlock(&c->lock);
+		err = c->link->ops->publish(conn->bus, subject, data);
+		pthread_mutex_lock(&c->lock);
+		if (err != UB_OK)
+			conn->published--;
+		else
+			c->stats.sent++;
+		conn_release(conn);
+	} while (err == UNIBUS_ERR_NETWORK && ub_mono_ms() < deadline);
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+ub_err ub_link_flush(unibus_client *c, unsigned timeout_ms)
+{
+	uint64_t deadline = ub_mono_ms() + timeout_ms;
+	struct ub_conn *conn = NULL;
+	uint64_t published;
+	ub_err err;
+
+	pthread_mutex_lock(&c->lock);
+	while (c->link->switching && ub_mono_ms() < deadline)
+		(void)ub_cond_wait_until(&c->changed, &c->lock, deadline); /* a loop */
+	err = conn_acquire(c, NULL, deadline, &conn);
+	if (err == UB_OK) {
+		published = conn->published;
+		pthread_mutex_unlock(&c->lock);
+		err = c->link->ops->flush(conn->bus, left_ms(deadline));
+		pthread_mutex_lock(&c->lock);
+		if (err == UB_OK)
+			conn->confirmed = published;
+		conn_release(conn);
+	}
+	if (err == UB_OK && c->link->lost) {
+		c->link->lost = false;
+		err = UNIBUS_ERR_NETWORK;
+	}
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+bool ub_link_overlaps(unibus_client *c)
+{
+	bool overlaps;
+
+	pthread_mutex_lock(&c->lock);
+	overlaps = c->link->switching || ub_mono_ms() < c->link->overlap_until;
+	pthread_mutex_unlock(&c->lock);
+	return overlaps;
+}
+
+void ub_link_server(unibus_client *c, char *to, size_t len)
+{
+	to[0] = '\0';
+	pthread_mutex_lock(&c->lock);
+	if (c->link->current && !c->link->current->closed)
+		c->link->ops->server(c->link->current->bus, to, len);
+	pthread_mutex_unlock(&c->lock);
+}

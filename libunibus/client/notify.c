@@ -1,0 +1,84 @@
+/* Notify messages: hints, read again by REST. */
+#include "client/chores.h"
+#include "client/link.h"
+#include "client/store.h"
+#include "core/json.h"
+#include "core/num.h"
+
+struct notify {
+	struct ub_str type, room, revision;
+	uint64_t seq;
+};
+
+static uint64_t revision_number(struct ub_str text)
+{
+	const char *colon = text.len > 0 ? memchr(text.p, ':', text.len) : NULL;
+	uint64_t n = 0;
+
+	if (!colon)
+		return 0;
+	return ub_num_u64((struct ub_str){colon + 1, (size_t)(text.p + text.len - colon - 1)}, 0,
+		       UINT64_MAX, &n) == UB_OK
+		       ? n
+		       : 0;
+}
+
+/* A grant of another session of this peer; one of our own is known by its revision. */
+static void on_grant(unibus_client *c, struct ub_croom *r, const struct notify *n)
+{
+	uint64_t rev = revision_number(n->revision);
+	bool news;
+
+	pthread_mutex_lock(&c->lock);
+	news = rev == 0 || rev > r->grant_rev;
+	if (news)
+		r->grant_rev = rev;
+	pthread_mutex_unlock(&c->lock);
+	if (!news)
+		return;
+	ub_link_renew(c, r);
+	ub_chores_list(c);
+}
+
+static void on_room(unibus_client *c, struct ub_croom *r, const struct notify *n)
+{
+	bool known, ahead;
+
+	pthread_mutex_lock(&r->lock);
+	known = r->state.started;
+	ahead = n->seq > r->state.seq;
+	pthread_mutex_unlock(&r->lock);
+	if (known && ahead)
+		ub_chores_sync(c, r);
+	/* Unknown: perhaps an invitation. Nothing newer: something else about it, as a member's
+	 * revocation. */
+	if (!known || !ahead)
+		ub_chores_list(c);
+}
+
+void ub_notify(unibus_client *c, struct ub_bytes text)
+{
+	UB_CLEANUP(json_decrefp) json_t *v = NULL;
+	struct notify n = {0};
+	struct ub_room_id id;
+	struct ub_croom *r = NULL;
+
+	if (ub_json_parse_foreign((struct ub_str){(const char *)text.p, text.len}, &v) != UB_OK)
+		return;
+	n.type = ub_str(json_string_value(json_object_get(v, "type")));
+	n.room = ub_str(json_string_value(json_object_get(v, "room")));
+	n.revision = ub_str(json_string_value(json_object_get(v, "revision")));
+	if (json_is_integer(json_object_get(v, "seq")))
+		n.seq = (uint64_t)json_integer_value(json_object_get(v, "seq"));
+	ub_control_note_revision(c->ctl, n.revision);
+	if (ub_str_eqz(n.type, "revoked")) {
+		ub_chores_ask(c);
+		return;
+	}
+	if (ub_room_id_decode(n.room, &id) != UB_OK || ub_rooms_get(c->rooms, &id, &r) != UB_OK)
+		return;
+	if (ub_str_eqz(n.type, "grant"))
+		on_grant(c, r, &n);
+	else if (ub_str_eqz(n.type, "room"))
+		on_room(c, r, &n);
+}

@@ -1,0 +1,227 @@
+#include <sodium.h>
+
+#include "client/link.h"
+#include "client/message.h"
+#include "client/rotation.h"
+#include "client/store.h"
+#include "core/key.h"
+#include "core/ulid.h"
+
+/* What the room is like at the moment of sending. */
+struct moment {
+	char subject[UB_SUBJECT_MAX + 1];
+	bool plain;
+	struct ub_policy policy;
+	struct ub_frame_header h; /* epoch, room_seq, room_head, seq */
+	struct ub_symkey key;     /* of the epoch */
+	bool has_key;
+};
+
+static void moment_wipe(struct moment *m)
+{
+	ub_symkey_wipe(&m->key);
+}
+
+static ub_err check_joined(unibus_client *c, const struct ub_croom *r)
+{
+	ub_err err;
+
+	pthread_mutex_lock(&c->lock);
+	err = ub_client_alive(c);
+	if (err == UB_OK && (!r->joined || r->out))
+		err = UNIBUS_ERR_NOT_JOINED;
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+static ub_err moment_take(unibus_client *c, struct ub_croom *r, struct moment *ret)
+{
+	const struct ub_symkey *k;
+	ub_err err = UB_OK;
+
+	pthread_mutex_lock(&r->lock);
+	if (r->state.closed)
+		err = UNIBUS_ERR_ROOM_CLOSED;
+	else if (ub_room_role(&r->state, &c->o->id->endpoint) < UB_ROLE_MEMBER)
+		err = UNIBUS_ERR_NO_RIGHT;
+	else
+		err = ub_rotation_check(r);
+	snprintf(ret->subject, sizeof(ret->subject), "%s", r->state.subject);
+	ret->policy = r->state.policy;
+	ret->plain = ub_policy_plain(&r->state.policy);
+	ret->h.epoch = r->state.epoch;
+	ret->h.room_seq = r->state.seq;
+	memcpy(ret->h.room_head, r->state.head.b, sizeof(ret->h.room_head));
+	k = ub_epoch_keys_find(&r->keys, r->state.epoch);
+	ret->has_key = k != NULL || r->state.epoch == 0;
+	if (k)
+		ret->key = *k;
+	if (err == UB_OK && ret->has_key && !ret->plain) {
+		ret->h.seq = ++r->frame_seq;
+		r->epoch_frames++;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return err;
+}
+
+/* With the key of the epoch, fetched when it is not held yet; a rotation may come in between. */
+static ub_err moment_ready(unibus_client *c, struct ub_croom *r, struct moment *ret)
+{
+	ub_err err = check_joined(c, r);
+
+	while (err == UB_OK) {
+		UB_CLEANUP(ub_symkey_wipe) struct ub_symkey k = {0};
+
+		err = moment_take(c, r, ret);
+		if (err != UB_OK || ret->has_key)
+			break;
+		err = ub_croom_key(c, r, ret->h.epoch, &k);
+	}
+	return err;
+}
+
+static ub_err header_fill(
+	unibus_client *c, const struct unibus_publish *p, struct ub_frame_header *h)
+{
+	uint8_t random[10];
+	ub_err err = UB_OK;
+
+	h->kind = (uint8_t)(p->kind ? p->kind : UNIBUS_MESSAGE);
+	h->sender = c->o->id->endpoint;
+	h->session = ub_store_session(c);
+	randombytes_buf(random, sizeof(random));
+	ub_ulid_make(ub_control_now_ms(c->ctl), random, &h->id);
+	if (p->thread) {
+		h->flags |= UB_FLAG_THREAD;
+		err = ub_ref_decode(p->thread, &h->thread);
+	}
+	if (p->reply && err == UB_OK) {
+		h->flags |= UB_FLAG_REPLY;
+		err = ub_ref_decode(p->reply, &h->reply);
+	}
+	return err;
+}
+
+static ub_err seal(unibus_client *c, struct ub_croom *r, const struct unibus_publish *p,
+	struct moment *m, struct ub_buf *out)
+{
+	UB_CLEANUP(ub_symkey_wipe) struct ub_symkey sender_key = {0};
+	struct ub_frame_sealer s = {.room = r->id};
+	struct ub_payload payload = {
+		.media_type = ub_str(p->media_type ? p->media_type : ""),
+		.body = {p->data, p->len},
+	};
+	ub_err err = header_fill(c, p, &m->h);
+
+	if (err != UB_OK)
+		return err;
+	if (m->policy.encrypt) {
+		ub_frame_sender_key(&m->key, &r->id, m->h.epoch, &m->h.sender, &sender_key);
+		s.sender_key = &sender_key;
+		randombytes_buf(s.nonce, sizeof(s.nonce));
+	}
+	if (m->policy.sign)
+		s.sign_key = &c->o->id->keys->sign;
+	return ub_frame_seal(&s, &m->h, &payload, out);
+}
+
+static ub_err publish_frame(unibus_client *c, struct ub_croom *r, const struct unibus_publish *p,
+	struct moment *m, char *ref)
+{
+	UB_CLEANUP(ub_buf_deinit) struct ub_buf frame = UB_BUF(UB_FRAME_MAX);
+	struct ub_wire wire;
+	struct ub_ref id;
+	ub_err err = seal(c, r, p, m, &frame);
+
+	if (err != UB_OK)
+		return err;
+	ub_wire_publish(&r->id, &c->o->id->endpoint, &wire);
+	err = ub_link_publish(c, r, wire.z, (struct ub_bytes){frame.p, frame.len});
+	if (err == UB_OK && ref) {
+		ub_frame_ref(&r->id, &m->h.sender, &m->h.id, &id);
+		ub_ref_encode(&id, ref);
+	}
+	return err;
+}
+
+static ub_err publish_plain(unibus_client *c, struct ub_croom *r, const struct unibus_publish *p,
+	const struct moment *m, char *ref)
+{
+	if ((p->kind && p->kind != UNIBUS_MESSAGE) || p->thread || p->reply ||
+		(p->media_type && *p->media_type))
+		return UNIBUS_ERR_INVALID;
+	if (ref)
+		ref[0] = '\0';
+	return ub_link_publish(c, r, m->subject, (struct ub_bytes){p->data, p->len});
+}
+
+static ub_err check_input(const struct unibus_publish *p)
+{
+	if (!p || (!p->data && p->len > 0) || (int)p->kind < 0 || p->kind > UNIBUS_BEACON)
+		return UNIBUS_ERR_INVALID;
+	return p->len <= UB_PAYLOAD_MAX ? UB_OK : UNIBUS_ERR_TOO_LARGE;
+}
+
+/* What a frame cannot carry must not use up a number. */
+static ub_err check_refs(const struct unibus_publish *p)
+{
+	struct ub_ref ref;
+	size_t media = p->media_type ? strlen(p->media_type) : 0;
+	bool targets = p->kind == UNIBUS_REACT || p->kind == UNIBUS_EDIT ||
+		       p->kind == UNIBUS_REDACT || p->kind == UNIBUS_RESPONSE ||
+		       p->kind == UNIBUS_RECEIPT;
+
+	if (p->thread && ub_ref_decode(p->thread, &ref) != UB_OK)
+		return UNIBUS_ERR_INVALID;
+	if (p->reply && ub_ref_decode(p->reply, &ref) != UB_OK)
+		return UNIBUS_ERR_INVALID;
+	if (targets && !p->reply)
+		return UNIBUS_ERR_INVALID;
+	for (size_t i = 0; i < media; i++)
+		if (p->media_type[i] < 0x20 || p->media_type[i] > 0x7e)
+			return UNIBUS_ERR_INVALID;
+	return media <= UB_MEDIA_TYPE_MAX ? UB_OK : UNIBUS_ERR_INVALID;
+}
+
+enum unibus_err unibus_publish(unibus_room *room, const struct unibus_publish *p, unibus_ref ref)
+{
+	UB_CLEANUP(moment_wipe) struct moment m = {0};
+	ub_err err = ub_room_enter(room);
+
+	if (err != UB_OK)
+		return err;
+	err = check_input(p);
+	if (err == UB_OK)
+		err = check_refs(p);
+	if (err == UB_OK && !room->c->link)
+		err = UNIBUS_ERR_INVALID;
+	if (err != UB_OK)
+		return ub_client_fail(room->c, err, "%s", unibus_strerror(err));
+	pthread_mutex_lock(&room->r->pub_lock);
+	err = moment_ready(room->c, room->r, &m);
+	if (err == UB_OK)
+		err = m.plain ? publish_plain(room->c, room->r, p, &m, ref)
+			      : publish_frame(room->c, room->r, p, &m, ref);
+	pthread_mutex_unlock(&room->r->pub_lock);
+	return err == UB_OK ? UB_OK : ub_client_fail(room->c, err, "%s", unibus_strerror(err));
+}
+
+enum unibus_err unibus_publish_text(unibus_room *room, const char *text)
+{
+	struct unibus_publish p = {.data = text, .len = text ? strlen(text) : 0};
+
+	return text ? unibus_publish(room, &p, NULL) : UNIBUS_ERR_INVALID;
+}
+
+enum unibus_err unibus_flush(unibus_client *c, unsigned timeout_ms)
+{
+	ub_err err = ub_client_enter(c);
+
+	if (err == UB_OK && !c->link)
+		err = UNIBUS_ERR_INVALID;
+	if (err == UB_OK)
+		err = ub_link_flush(c, timeout_ms);
+	if (err != UB_OK && c)
+		return ub_client_fail(c, err, "%s", unibus_strerror(err));
+	return err;
+}
