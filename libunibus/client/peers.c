@@ -119,7 +119,6 @@ static bool is_endpoint(const char *peer, struct ub_endpoint *ret)
 
 static ub_err peer_target(unibus_client *c, const char *peer, char *to, size_t len)
 {
-	UB_CLEANUP(ub_freep) char *pinned = NULL;
 	struct ub_endpoint id;
 
 	if (is_endpoint(peer, &id)) {

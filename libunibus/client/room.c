@@ -1,6 +1,7 @@
 /* Rooms as the caller sees them: creating, finding, joining, looking. */
 #include "client/room.h"
 
+#include "client/link.h"
 #include "client/names.h"
 #include "client/peers.h"
 #include "client/room_change.h"
@@ -141,6 +142,17 @@ static ub_err check_subject(unibus_client *c, struct ub_croom *r, const char *na
 			      "the server named a room whose signed log has another subject");
 }
 
+/* A subscription from before this peer was removed and added again is to work when we return. */
+static ub_err revive(unibus_client *c, struct ub_croom *r)
+{
+	bool subscribed;
+
+	pthread_mutex_lock(&c->lock);
+	subscribed = r->subs && r->joined;
+	pthread_mutex_unlock(&c->lock);
+	return subscribed ? ub_link_attach(c, r) : UB_OK;
+}
+
 static ub_err room_get_ready(unibus_client *c, struct ub_croom *r, const char *name)
 {
 	struct ub_room_hint hint;
@@ -154,6 +166,8 @@ static ub_err room_get_ready(unibus_client *c, struct ub_croom *r, const char *n
 		err = pin_subject(c, r);
 	if (err == UB_OK && !hint.closed)
 		err = ub_croom_join(c, r);
+	if (err == UB_OK)
+		err = revive(c, r);
 	if (err == UB_OK)
 		err = ub_names_fetch(c, r, NULL, NULL);
 	return err;

@@ -168,13 +168,18 @@ ub_err ub_statedir_each(struct ub_statedir *d, const char *folder, const char *s
 	dir = opendir(path);
 	if (!dir)
 		return UNIBUS_ERR_IO;
-	while (err == UB_OK && (errno = 0, e = readdir(dir)) != NULL) {
-		size_t len = strlen(e->d_name);
+	while (err == UB_OK) {
+		size_t len;
 
+		errno = 0;
+		e = readdir(dir);
+		if (!e)
+			return errno == 0 ? UB_OK : UNIBUS_ERR_IO;
+		len = strlen(e->d_name);
 		if (len > cut && strcmp(e->d_name + len - cut, suffix) == 0)
 			err = fn(arg, (struct ub_str){e->d_name, len - cut});
 	}
-	return err == UB_OK && errno != 0 ? UNIBUS_ERR_IO : err;
+	return err;
 }
 
 static ub_err session_last(struct ub_statedir *d, uint64_t *ret)
