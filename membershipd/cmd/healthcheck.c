@@ -84,6 +84,13 @@ static void stream_deinit(struct stream *s)
 		(void)close(s->fd);
 }
 
+/* The macro of OpenSSL casts const away. */
+static bool set_server_name(SSL *ssl, const char *host)
+{
+	return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+		       (void *)(uintptr_t)host) == 1;
+}
+
 static bool start_tls(struct stream *s, const struct health_options *o)
 {
 	X509_VERIFY_PARAM *param;
@@ -99,7 +106,7 @@ static bool start_tls(struct stream *s, const struct health_options *o)
 	param = SSL_get0_param(s->ssl);
 	if (X509_VERIFY_PARAM_set1_ip_asc(param, o->host) != 1 &&
 		(X509_VERIFY_PARAM_set1_host(param, o->host, 0) != 1 ||
-			SSL_set_tlsext_host_name(s->ssl, o->host) != 1))
+			!set_server_name(s->ssl, o->host)))
 		return false;
 	return SSL_set_fd(s->ssl, s->fd) == 1 && SSL_connect(s->ssl) == 1;
 }

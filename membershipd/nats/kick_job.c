@@ -66,8 +66,12 @@ ub_err job_target_add(struct job *j, const struct md_conn *c)
 		return UNIBUS_ERR_NOMEM;
 	t->conn = *c;
 	t->no = j->n_targets;
-	j->targets[j->n_targets++] = t;
 	HASH_ADD(hh, j->by_conn, conn, sizeof(t->conn), t);
+	if (!t->hh.tbl) {
+		free(t);
+		return UNIBUS_ERR_NOMEM;
+	}
+	j->targets[j->n_targets++] = t;
 	return UB_OK;
 }
 

@@ -6,10 +6,9 @@
 #ifndef MD_KICK_JOB_H
 #define MD_KICK_JOB_H
 
-#include <uthash.h>
-
 #include "core/buf.h"
 #include "membershipd/domain/service.h"
+#include "membershipd/nats/conn_map.h"
 #include "membershipd/nats/link.h"
 #include "membershipd/nats/sessions.h"
 

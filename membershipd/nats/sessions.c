@@ -3,8 +3,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <uthash.h>
 #include <utlist.h>
+
+#include "membershipd/nats/conn_map.h"
 
 struct row {
 	struct md_conn conn;
@@ -66,15 +67,20 @@ static struct peer *find_peer(struct md_sessions *s, const struct ub_endpoint *w
 	return p;
 }
 
+static void forget_if_empty(struct md_sessions *s, struct peer *p)
+{
+	if (p->rows)
+		return;
+	HASH_DELETE(hh, s->peers, p);
+	free(p);
+}
+
 static void drop(struct md_sessions *s, struct row *r)
 {
 	struct peer *p = find_peer(s, &r->who);
 
 	DL_DELETE(p->rows, r);
-	if (!p->rows) {
-		HASH_DELETE(hh, s->peers, p);
-		free(p);
-	}
+	forget_if_empty(s, p);
 	HASH_DELETE(hh, s->rows, r);
 	s->n--;
 	md_grant_deinit(&r->granted);
@@ -101,9 +107,17 @@ static ub_err insert(struct md_sessions *s, struct row *r)
 			return UNIBUS_ERR_NOMEM;
 		p->id = r->who;
 		HASH_ADD(hh, s->peers, id, sizeof(p->id), p);
+		if (!p->hh.tbl) {
+			free(p);
+			return UNIBUS_ERR_NOMEM;
+		}
+	}
+	HASH_ADD(hh, s->rows, conn, sizeof(r->conn), r);
+	if (!r->hh.tbl) {
+		forget_if_empty(s, p);
+		return UNIBUS_ERR_NOMEM;
 	}
 	DL_APPEND(p->rows, r);
-	HASH_ADD(hh, s->rows, conn, sizeof(r->conn), r);
 	s->n++;
 	return UB_OK;
 }

@@ -36,10 +36,10 @@ static int group_setup(void **state)
 static int group_teardown(void **state)
 {
 	struct world *w = *state;
+	int rc = stack_stop(&w->s);
 
-	stack_stop(&w->s);
 	free(w);
-	return 0;
+	return rc;
 }
 
 static void enrol(struct world *w, struct peer *p)
@@ -366,7 +366,7 @@ static void a_restarted_nats_server_is_found_again(void **state)
 	struct peer p;
 
 	enrol(w, &p);
-	proc_stop(&w->s.nats);
+	(void)proc_stop(&w->s.nats);
 	assert_int_equal(0, stack_nats_start(&w->s));
 	/* A question asked before membershipd was back has no answer: peers ask again. */
 	for (unsigned i = 0; i < 3 && got != RAWBUS_IN; i++) {
@@ -387,7 +387,7 @@ static void without_membershipd_logins_get_no_answer(void **state)
 	struct peer p;
 
 	enrol(w, &p);
-	proc_stop(&w->s.md);
+	assert_int_equal(0, proc_stop(&w->s.md));
 	/* The server's own time-out is 5 s: until then, silence. */
 	assert_int_equal(0, rawbus_open(&b, w->s.nats_port));
 	assert_int_equal(

@@ -198,16 +198,17 @@ void proc_kill(struct proc *p)
 	forget(p);
 }
 
-void proc_stop(struct proc *p)
+int proc_stop(struct proc *p)
 {
-	int code;
+	int code = 128 + SIGKILL;
 
 	if (p->pid <= 0)
-		return;
+		return 0;
 	(void)kill(p->pid, SIGCONT);
 	(void)kill(p->pid, SIGTERM);
 	if (proc_wait(p, 10000, &code) < 0)
 		proc_kill(p);
+	return code;
 }
 
 static int read_all(const char *path, struct ub_buf *out)

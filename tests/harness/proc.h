@@ -41,8 +41,9 @@ bool proc_alive(struct proc *p);
 int proc_signal(struct proc *p, int sig);
 /* Waits for its end. *ret_code: the exit code, or 128 + the signal. */
 int proc_wait(struct proc *p, int timeout_ms, int *ret_code);
-/* TERM, ten seconds, KILL. Nothing when it is not running. */
-void proc_stop(struct proc *p);
+/* TERM, ten seconds, KILL; gives the exit code as proc_wait does. Nothing, and 0, when it is not
+ * running. */
+int proc_stop(struct proc *p);
 /* KILL and wait. */
 void proc_kill(struct proc *p);
 void proc_show_log(const struct proc *p);

@@ -215,16 +215,22 @@ int stack_start(struct stack *s, const struct stack_options *o)
 	s->md_args = o->md_args;
 	if (ub_core_init() || set_up(s, o) < 0 ||
 		(!o->no_start && (stack_nats_start(s) < 0 || stack_md_start(s) < 0))) {
-		stack_stop(s);
+		(void)stack_stop(s);
 		return -1;
 	}
 	return 0;
 }
 
-void stack_stop(struct stack *s)
+int stack_stop(struct stack *s)
 {
-	proc_stop(&s->md);
-	proc_stop(&s->nats);
+	int code = proc_stop(&s->md);
+
+	if (code != 0) {
+		(void)fprintf(stderr, "harness: membershipd ended with %d\n", code);
+		proc_show_log(&s->md);
+	}
+	(void)proc_stop(&s->nats);
 	proc_dir_remove(s->dir);
 	ub_signkey_wipe(&s->admin);
+	return code == 0 ? 0 : -1;
 }

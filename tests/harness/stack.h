@@ -41,7 +41,8 @@ struct stack {
 
 /* Sets up and starts both; `o` may be NULL. On failure nothing is left. */
 int stack_start(struct stack *s, const struct stack_options *o);
-void stack_stop(struct stack *s);
+/* -1 when membershipd did not end well (a sanitizer's finding, for one), after showing its log. */
+int stack_stop(struct stack *s);
 
 int stack_nats_start(struct stack *s);
 int stack_md_start(struct stack *s);
