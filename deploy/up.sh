@@ -36,15 +36,15 @@ has_web=
 "$b/supervise" --free "membershipd:$http:UNIBUS_HTTP_PORT" "nats-server:$nats:UNIBUS_NATS_PORT" \
 	${has_web:+"webgw:$web:UNIBUS_WEB_PORT"}
 
-# The two that everything needs, with their state in folder $1, and what else "$@" says; becomes the
-# supervisor of all.
+# The two that everything needs, with their state in folder $1 and nats-server's configuration $2, and
+# what else "$@" says; becomes the supervisor of all.
 become_bus() {
 	at=$1
-	shift
+	conf=$2
+	shift 2
 	mkdir -p "$at/logs"
 	exec "$b/supervise" --logs "$at/logs" --say "$say" \
-		nats-server "tcp:$nats" "$server" -c "$at/nats-server.conf" -a 127.0.0.1 -p "$nats" \
-		-sd "$at/jetstream" \
+		nats-server "tcp:$nats" "$server" -c "$conf" -a 127.0.0.1 -p "$nats" \
 		:: membershipd fd "$b/membershipd" serve --bind 127.0.0.1 --port "$http" \
 		--nats-url "nats://127.0.0.1:$nats" --keys "$at/keys" --db "$at/unibus.db" \
 		--bus-auth enforce --ready-fd 3 "$@"
@@ -67,13 +67,15 @@ first_run() {
 	trap '[ -z "$setup" ] || kill -TERM "$setup" 2>/dev/null || :; wait; exit 130' INT TERM HUP
 	"$b/membershipd" init --dir "$new" --as "$absolute" --nats-port "$nats" >/dev/null
 	new_identity "$new" admin
+	# The configuration names the final folder, which is not there yet.
+	sed "s|store_dir: .*|store_dir: \"$new/jetstream\"|" "$new/nats-server.conf" >"$new/first.conf"
 	say=
-	become_bus "$new" :: demo-room exit "$b/unibus" room create room.demo \
+	become_bus "$new" "$new/first.conf" :: demo-room exit "$b/unibus" room create room.demo \
 		--identity "$new/admin.json" --state-dir "$new/state" \
 		--ctrl "http://127.0.0.1:$http" --nats "nats://127.0.0.1:$nats" &
 	setup=$!
 	wait "$setup"
-	rm -rf "$new/logs" "$new/state"
+	rm -rf "$new/logs" "$new/state" "$new/first.conf"
 	mv -T "$new" "$run" || fail "another run made $run meanwhile"
 	trap - EXIT INT TERM HUP
 }
@@ -116,8 +118,8 @@ To try next, in another terminal, in this folder:
   $b/clientcheck --mode golden --messages 50 --identity-file $run/admin.json$seeds
 "
 if [ -n "$has_web" ]; then
-	become_bus "$run" :: webgw "tcp:$web" "$b/webgw" --bind 127.0.0.1 --port "$web" \
+	become_bus "$run" "$run/nats-server.conf" :: webgw "tcp:$web" "$b/webgw" --bind 127.0.0.1 --port "$web" \
 		--ctrl-url "http://127.0.0.1:$http" --nats-url "nats://127.0.0.1:$nats" \
 		--identity-file "$run/web.json" --unlock-pass-file "$run/web.pass"
 fi
-become_bus "$run"
+become_bus "$run" "$run/nats-server.conf"

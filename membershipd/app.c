@@ -45,11 +45,6 @@ static int refuse_err(const char *what, const char *detail, ub_err err)
 	return MD_EXIT_FAILED;
 }
 
-static bool has_bus(const struct app *a)
-{
-	return a->o->keys[0] != '\0';
-}
-
 static bool beyond_loopback(const struct md_options *o)
 {
 	return !md_is_loopback(o->bind);
@@ -73,7 +68,7 @@ static void health(void *arg, struct md_health *ret)
 		.status = MD_HEALTH_OK,
 		.store = md_store_name(a->store),
 		.replicas = 1,
-		.acl = has_bus(a) && a->o->bus_auth == MD_OPT_AUTH_ENFORCE,
+		.acl = md_options_has_bus(a->o) && a->o->bus_auth == MD_OPT_AUTH_ENFORCE,
 		.require_encrypted = refuses_cleartext(a->o),
 		.lease = md_service_vouches(a->svc),
 	};
@@ -220,11 +215,11 @@ static int start(struct app *a, const struct md_app_hooks *hooks)
 {
 	int rc = open_store(a, hooks);
 
-	if (!rc && has_bus(a))
+	if (!rc && md_options_has_bus(a->o))
 		rc = make_bus(a);
 	if (!rc)
 		rc = make_service(a);
-	if (!rc && has_bus(a))
+	if (!rc && md_options_has_bus(a->o))
 		rc = start_bus(a);
 	return rc ? rc : start_http(a);
 }
@@ -450,7 +445,7 @@ int md_cmd_check_config(const struct opt_args *args)
 		return refuse("cannot set the process up");
 	if (!md_options_check(&o, &why))
 		return refuse(why.text);
-	rc = o.keys[0] ? load_keys(&o, &keys) : MD_EXIT_OK;
+	rc = md_options_has_bus(&o) ? load_keys(&o, &keys) : MD_EXIT_OK;
 	if (!rc && keys)
 		rc = make_link(&o, keys, &link);
 	if (!rc)

@@ -26,7 +26,7 @@ const struct opt_row md_option_rows[] = {
 	{"nats-url", "URL,...", OPT_LIST, FIELD(nats_urls), ENV "NATS_URL", "nats://127.0.0.1:4250",
 		0, 0, NULL, "nats-servers, tried in turn"},
 	{"keys", "DIR", OPT_TEXT, FIELD(keys), ENV "KEYS", "./local_files/keys", 0, 0, NULL,
-		"service keys that `init` made; empty: no bus (only with --bus-auth off or soft)"},
+		"service keys that `init` made; none: no bus (only with --bus-auth off or soft)"},
 	{"store", "KIND", OPT_CHOICE, FIELD(store), ENV "STORE", "sqlite", 0, 0, STORES,
 		"where the control state lives"},
 	{"db", "FILE", OPT_TEXT, FIELD(db), ENV "DB", "./local_files/unibus.db", 0, 0, NULL,
@@ -63,6 +63,11 @@ const struct opt_row md_option_rows[] = {
 		"descriptor that gets one line READY ... once requests are served"},
 	{.name = NULL},
 };
+
+bool md_options_has_bus(const struct md_options *o)
+{
+	return strcmp(o->keys, "none") != 0;
+}
 
 const char *md_option_auth_name(int bus_auth)
 {
@@ -184,17 +189,17 @@ static bool check_files(const struct md_options *o, struct md_refusal *r)
 		return false;
 	if (o->tls_key && !check_private("tls-key", o->tls_key, r))
 		return false;
-	if (!o->keys[0] && o->bus_auth == MD_OPT_AUTH_ENFORCE)
+	if (!md_options_has_bus(o) && o->bus_auth == MD_OPT_AUTH_ENFORCE)
 		return refuse(r,
-			"--bus-auth enforce needs the callout keys, but --keys is empty, so logins "
+			"--bus-auth enforce needs the callout keys, but --keys is none, so logins "
 			"to the bus would not be judged; run `membershipd init --dir DIR` and give "
 			"--keys DIR/keys");
-	if (o->keys[0] && access(o->keys, F_OK) < 0)
+	if (md_options_has_bus(o) && access(o->keys, F_OK) < 0)
 		return refuse(r,
 			"--keys %s is not there, so logins to the bus could not be judged; run "
 			"`membershipd init --dir DIR` and give --keys DIR/keys",
 			o->keys);
-	if (o->keys[0] && !check_private("keys", o->keys, r))
+	if (md_options_has_bus(o) && !check_private("keys", o->keys, r))
 		return false;
 	if (access(o->db, F_OK) < 0)
 		return refuse(r,

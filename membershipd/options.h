@@ -20,7 +20,7 @@ struct md_options {
 	const char *bind;
 	uint64_t port;
 	struct opt_list nats_urls;
-	const char *keys; /* folder of the service's keys; "" with off or soft: no bus */
+	const char *keys; /* folder of the service's keys; "none" with off or soft: no bus */
 	int store;        /* enum md_store_kind */
 	const char *db;
 	int bus_auth;
@@ -36,6 +36,8 @@ struct md_options {
 };
 extern const struct opt_row md_option_rows[];
 #define MD_ENV_PREFIX "UNIBUS_MEMBERSHIPD_"
+/* False for "--keys none". */
+bool md_options_has_bus(const struct md_options *o);
 /* "off", "soft", "enforce". */
 const char *md_option_auth_name(int bus_auth);
 
