@@ -9,7 +9,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-b=build/release
+b=${UNIBUS_BUILD:-build/release}
 run=${UNIBUS_RUN_DIR:-local_files}
 http=${UNIBUS_HTTP_PORT:-8470}
 nats=${UNIBUS_NATS_PORT:-4250}
@@ -60,11 +60,12 @@ new_identity() {
 
 # The room is made over a running bus, whose supervisor ends with that task.
 first_run() {
+	new='' setup=''
+	trap '[ -z "$new" ] || rm -rf "$new"' EXIT
+	trap '[ -z "$setup" ] || kill -TERM "$setup" 2>/dev/null || :; wait; exit 130' INT TERM HUP
+	echo "up: first run, making keys, an admin and a demo room in $run"
 	mkdir -p "$(dirname "$run")"
 	new=$(mktemp -d "$run.new-XXXXXX")
-	setup=
-	trap 'rm -rf "$new"' EXIT
-	trap '[ -z "$setup" ] || kill -TERM "$setup" 2>/dev/null || :; wait; exit 130' INT TERM HUP
 	"$b/membershipd" init --dir "$new" --as "$absolute" --nats-port "$nats" >/dev/null
 	new_identity "$new" admin
 	# The configuration names the final folder, which is not there yet.
@@ -87,7 +88,6 @@ esac
 if [ ! -e "$run/nats-server.conf" ]; then
 	[ ! -e "$run" ] || rmdir "$run" 2>/dev/null ||
 		fail "$run exists, but make up did not make it; remove it or set UNIBUS_RUN_DIR"
-	echo "up: first run, making keys, an admin and a demo room in $run"
 	first_run
 fi
 if [ -n "$has_web" ] && [ ! -e "$run/web.pass" ]; then

@@ -1,0 +1,124 @@
+#!/bin/sh
+# make up: first run, what it prints works, second run, ports taken, and that one signal ends all.
+set -u
+. "$(dirname "$0")/../harness/cli.sh"
+
+free_port() {
+	while :; do
+		p=$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 30000))
+		if "$build/supervise" --free "x:$p:X" 2>/dev/null; then
+			echo "$p"
+			return
+		fi
+	done
+}
+UNIBUS_RUN_DIR=$tmp/run
+UNIBUS_HTTP_PORT=$(free_port)
+UNIBUS_NATS_PORT=$(free_port)
+UNIBUS_WEB_PORT=$(free_port)
+UNIBUS_BUILD=$build
+XDG_STATE_HOME=$tmp/state
+export UNIBUS_RUN_DIR UNIBUS_HTTP_PORT UNIBUS_NATS_PORT UNIBUS_WEB_PORT UNIBUS_BUILD XDG_STATE_HOME
+
+# Starts it in the background, as a script would (INT ignored), and waits for its last line.
+start_up() {
+	rm -f "$tmp/pipe"
+	mkfifo "$tmp/pipe"
+	sh deploy/up.sh >"$tmp/pipe" 2>&1 </dev/null &
+	up=$!
+	: >"$tmp/said"
+	exec 5<"$tmp/pipe"
+	while read -r line <&5; do
+		echo "$line" >>"$tmp/said"
+		case $line in *clientcheck*) break ;; esac
+	done
+	cat <&5 >"$tmp/after" &
+	exec 5<&-
+}
+# Waits for its end; the exit code is $1.
+ended_with() {
+	wait "$up"
+	code=$?
+	[ $code -eq "$1" ] || echo "    exit code $code"
+	[ $code -eq "$1" ]
+}
+ports_free() {
+	"$build/supervise" --free "a:$UNIBUS_HTTP_PORT:A" "b:$UNIBUS_NATS_PORT:B"
+}
+child() {
+	pgrep -P "$up" "$1"
+}
+
+start_up
+holds "the first run comes up" grep -q 'unibus is up' "$tmp/said"
+holds "it says that it is the first" grep -q 'first run' "$tmp/said"
+holds "one file has admin in its name" [ "$(find "$tmp/run" -name '*admin*' | wc -l)" = 1 ]
+holds "it is the identity, its owner's only" [ "$(stat -c %a "$tmp/run/admin.json")" = 600 ]
+holds "nothing half-made is left" [ "$(find "$tmp" -maxdepth 1 -name 'run.new*' | wc -l)" = 0 ]
+grep -E '^[^ ]*/(unibus|clientcheck) ' "$tmp/said" >"$tmp/commands"
+holds "four commands are shown" [ "$(wc -l <"$tmp/commands")" = 4 ]
+while read -r command; do
+	runs "it works: $(basename "${command%% *}") $(echo "$command" | cut -d' ' -f2-3)" 0 '' sh -c "$command"
+done <"$tmp/commands"
+runs "the demo room is there" 0 'room.demo' sh -c "$(grep 'room list' "$tmp/commands")"
+runs "membershipd is healthy" 0 '"status":"ok"' "$build/membershipd" healthcheck --port "$UNIBUS_HTTP_PORT"
+runs "a second one is refused, with the name of who is there" 1 "taken by process [0-9]+ \(membershipd\)" \
+	sh deploy/up.sh
+kill -TERM "$up"
+holds "TERM ends it well" ended_with 0
+holds "and all it started" ports_free
+
+cp "$tmp/run/admin.json" "$tmp/before.json"
+start_up
+holds "the second run comes up" grep -q 'unibus is up' "$tmp/said"
+holds "it is not a first one" sh -c '! grep -q "first run" "$1"' sh "$tmp/said"
+holds "with the same admin" cmp "$tmp/run/admin.json" "$tmp/before.json"
+runs "and the same room" 0 'room.demo' sh -c "$(grep 'room list' "$tmp/commands")"
+kill -INT "$up"
+holds "INT ends it, though it runs in the background" ended_with 0
+holds "and all it started" ports_free
+
+start_up
+victim=$(child nats-server)
+kill -KILL "$victim"
+holds "when one dies, it ends with 1" ended_with 1
+holds "says which" grep -q 'nats-server was ended by signal 9' "$tmp/after"
+holds "and stops the others" ports_free
+
+start_up
+left="$(child nats-server) $(child membershipd)"
+kill -KILL "$up"
+wait "$up"
+for p in $left; do
+	tail --pid="$p" -f /dev/null
+done
+holds "nothing outlives a supervisor that is killed" ports_free
+
+nats-server -a 127.0.0.1 -p "$UNIBUS_NATS_PORT" -P "$tmp/other.pid" --ports_file_dir "$tmp" >/dev/null 2>&1 &
+other=$!
+until [ -s "$tmp/nats-server_$other.ports" ]; do
+	kill -0 "$other" || break
+done
+runs "a port taken by somebody else: which, by whom, what to do" 1 \
+	"port $UNIBUS_NATS_PORT, which nats-server needs, is taken by process $other \(nats-server\).*UNIBUS_NATS_PORT" \
+	sh deploy/up.sh
+kill "$other"
+wait "$other"
+
+runs "a port that is none" 1 'UNIBUS_HTTP_PORT=99999 is not a port' env UNIBUS_HTTP_PORT=99999 sh deploy/up.sh
+runs "the same port twice" 1 'must differ' env UNIBUS_HTTP_PORT="$UNIBUS_NATS_PORT" sh deploy/up.sh
+mkdir "$tmp/mine"
+: >"$tmp/mine/precious"
+runs "a folder of somebody else's is left alone" 1 'did not make it' \
+	env UNIBUS_RUN_DIR="$tmp/mine" sh deploy/up.sh
+holds "with what is in it" [ -e "$tmp/mine/precious" ]
+
+# Interrupted in the middle of the first run: nothing is there, and the next one starts afresh.
+mkfifo "$tmp/first"
+UNIBUS_RUN_DIR=$tmp/again sh deploy/up.sh >"$tmp/first" 2>&1 </dev/null &
+up=$!
+read -r line <"$tmp/first"
+kill -TERM "$up"
+holds "a first run that is interrupted says so" ended_with 130
+holds "and leaves nothing" [ "$(find "$tmp" -maxdepth 1 -name 'again*' | wc -l)" = 0 ]
+holds "running neither" ports_free
