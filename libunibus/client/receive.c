@@ -47,12 +47,14 @@ static ub_err check_subject(const struct judge *j)
 									: UNIBUS_ERR_NOT_A_MEMBER;
 }
 
+/* By the newest policy, which is never looser than an earlier one: else naming an old entry would
+ * be a way around it. */
 static ub_err check_policy(const struct judge *j, const struct ub_hist_state *then)
 {
-	bool encrypted = (j->f.h.flags & UB_FLAG_ENCRYPTED) != 0;
-	bool is_signed = (j->f.h.flags & UB_FLAG_SIGNED) != 0;
+	const struct ub_policy *now = &j->r->state.policy;
 
-	if ((then->policy.encrypt && !encrypted) || (then->policy.sign && !is_signed))
+	if ((now->encrypt && !(j->f.h.flags & UB_FLAG_ENCRYPTED)) ||
+		(now->sign && !(j->f.h.flags & UB_FLAG_SIGNED)))
 		return UNIBUS_ERR_POLICY_VIOLATION;
 	/* A key that the room did not have: made up by the sender. */
 	return j->f.h.epoch == then->epoch ? UB_OK : UNIBUS_ERR_CORRUPT;

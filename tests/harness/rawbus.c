@@ -127,6 +127,15 @@ void rawbus_send(struct rawbus *b, const char *fmt, ...)
 	ub_buf_deinit(&text);
 }
 
+void rawbus_publish(
+	struct rawbus *b, const char *subject, const char *reply, struct ub_bytes payload)
+{
+	rawbus_send(b, "PUB %s %s %zu\r\n", subject, reply ? reply : "", payload.len);
+	if (send(b->fd, payload.p, payload.len, MSG_NOSIGNAL) != (ssize_t)payload.len)
+		b->closed = true;
+	rawbus_send(b, "\r\n");
+}
+
 enum line_kind {
 	LINE_NONE = 0,
 	LINE_PONG,

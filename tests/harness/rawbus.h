@@ -40,6 +40,9 @@ enum rawbus_outcome rawbus_login(struct rawbus *b, const struct rawbus_login *l,
 enum rawbus_outcome rawbus_enter(struct rawbus *b, uint16_t port, const struct ub_signkey *key);
 
 void rawbus_send(struct rawbus *b, const char *fmt, ...) UB_PRINTF(2, 3);
+/* PUB; `reply` may be NULL. */
+void rawbus_publish(
+	struct rawbus *b, const char *subject, const char *reply, struct ub_bytes payload);
 /* PING, and everything up to PONG: is the connection alive and without an -ERR since? */
 bool rawbus_quiet(struct rawbus *b);
 /* Waits until the server has closed the connection. */
