@@ -13,6 +13,7 @@ struct tally {
 	unsigned char *seen;
 	uint64_t n, expected, doubles, wrong;
 	const char *self;
+	char server[256]; /* attached to while they came */
 };
 
 static void on_message(void *arg, const struct unibus_msg *m)
@@ -85,13 +86,13 @@ static void name_missing(const struct tally *t, char *to, size_t len)
 
 static int judge(struct check *c, struct tally *t, const char *subject)
 {
-	char missing[512], server[256];
+	char missing[512];
 
 	if (t->n == t->expected && !t->doubles && !t->wrong) {
-		unibus_connected_server(c->client, server, sizeof(server));
 		return check_ok(c,
 			"%llu of %llu messages back, decrypted and verified, by %s in %s",
-			(unsigned long long)t->n, (unsigned long long)t->expected, server, subject);
+			(unsigned long long)t->n, (unsigned long long)t->expected, t->server,
+			subject);
 	}
 	name_missing(t, missing, sizeof(missing));
 	return check_failed(c, "%llu of %llu messages back (missing: %s), %llu twice, %llu wrong",
@@ -113,6 +114,7 @@ static int exchange(struct check *c, unibus_room *room, struct tally *t)
 		rc = check_failed_err(c, "could not send", err);
 	} else {
 		wait_all(c, t);
+		unibus_connected_server(c->client, t->server, sizeof(t->server));
 		rc = 0;
 	}
 	unibus_unsubscribe(sub);

@@ -131,8 +131,7 @@ int check_failed_err(struct check *c, const char *what, enum unibus_err err)
 
 	if (c->client)
 		unibus_client_detail(c->client, detail, sizeof(detail));
-	return check_failed(c, "%s: %s%s%s%s", what, unibus_strerror(err), detail[0] ? " (" : "",
-		detail, detail[0] ? ")" : "");
+	return check_failed(c, "%s: %s", what, detail[0] ? detail : unibus_strerror(err));
 }
 
 static enum unibus_err set_options(
@@ -168,8 +167,8 @@ static int connect_and_run(struct check *c, const char *state_dir)
 	if (!err)
 		err = unibus_connect(o, &c->client);
 	if (err)
-		rc = check_failed(c, "could not connect: %s%s%s%s", unibus_strerror(err),
-			o ? " (" : "", o ? unibus_options_detail(o) : "", o ? ")" : "");
+		rc = check_failed(c, "could not connect: %s",
+			o ? unibus_options_detail(o) : unibus_strerror(err));
 	else
 		rc = check_modes[c->mode].run(c);
 	unibus_close(c->client);

@@ -53,10 +53,8 @@ int cli_fail(struct cli *c, const char *what, enum unibus_err err)
 		cli_put_json(json_pack("{s:s, s:s, s:s}", "code", unibus_err_word(err), "error",
 			unibus_strerror(err), "detail", detail));
 	}
-	fprintf(stderr, "unibus: %s: %s", what, unibus_strerror(err));
-	if (detail[0])
-		fprintf(stderr, " (%s)", detail);
-	fputc('\n', stderr);
+	/* The detail says the same more precisely, and often what to do. */
+	fprintf(stderr, "unibus: %s: %s\n", what, detail[0] ? detail : unibus_strerror(err));
 	if (next)
 		fprintf(stderr, "unibus: %s\n", next);
 	return CLI_FAILED;

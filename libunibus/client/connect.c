@@ -104,16 +104,20 @@ static ub_err client_new(const unibus_options *o, unibus_client **ret)
 	return UB_OK;
 }
 
-static ub_err connect_bus(unibus_client *c, uint64_t deadline)
+/* So that others can invite this peer from the first moment that it is seen, by REST alone too. */
+static ub_err publish_self(unibus_client *c)
 {
 	char text[UB_KEYREC_MAX + 1];
 	struct ub_keyrec self;
 	ub_err err = ub_store_need(c);
 
-	if (err == UB_OK)
-		err = ub_peer_self(c, &self, text);
-	if (err == UB_OK)
-		err = ub_chores_start(c);
+	return err == UB_OK ? ub_peer_self(c, &self, text) : err;
+}
+
+static ub_err connect_bus(unibus_client *c, uint64_t deadline)
+{
+	ub_err err = ub_chores_start(c);
+
 	if (err == UB_OK)
 		err = ub_link_start(c, &bus_nats);
 	if (err != UB_OK)
@@ -128,6 +132,8 @@ static ub_err connect_planes(unibus_client *c)
 	uint64_t deadline = ub_mono_ms() + c->o->timeout_ms;
 	ub_err err = ub_client_ask(c);
 
+	if (err == UB_OK)
+		err = publish_self(c);
 	if (err != UB_OK)
 		return err;
 	if (!c->o->control_only)

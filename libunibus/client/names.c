@@ -3,6 +3,7 @@
 #include "client/hash.h"
 #include "client/roomcache.h"
 #include "client/store.h"
+#include "core/endpoint.h"
 #include "core/json.h"
 
 struct name {
@@ -44,6 +45,7 @@ void ub_names_free(struct ub_names *n)
 
 void ub_names_get(unibus_client *c, const struct ub_endpoint *id, char to[UB_HANDLE_MAX + 1])
 {
+	char text[UB_ID_TEXT + 1];
 	struct name *at;
 
 	to[0] = '\0';
@@ -52,6 +54,10 @@ void ub_names_get(unibus_client *c, const struct ub_endpoint *id, char to[UB_HAN
 	if (at)
 		snprintf(to, UB_HANDLE_MAX + 1, "%s", at->handle);
 	pthread_mutex_unlock(&c->names->lock);
+	if (!to[0] && ub_store_pins(c)) {
+		ub_endpoint_encode(id, text);
+		ub_pins_handle_of(ub_store_pins(c), text, to, UB_HANDLE_MAX + 1);
+	}
 }
 
 /* Under the lock; NULL when out of memory: a name is then not shown. */

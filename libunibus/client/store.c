@@ -83,7 +83,7 @@ struct ub_statedir *ub_store_dir(unibus_client *c)
 
 struct ub_pins *ub_store_pins(unibus_client *c)
 {
-	return c->store->pins;
+	return c->store ? c->store->pins : NULL;
 }
 
 uint64_t ub_store_session(unibus_client *c)

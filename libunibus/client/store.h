@@ -17,7 +17,7 @@ void ub_store_free(unibus_client *c);
 
 /* Once it is open. */
 struct ub_statedir *ub_store_dir(unibus_client *c);
-struct ub_pins *ub_store_pins(unibus_client *c);
-uint64_t ub_store_session(unibus_client *c); /* this client's frame session */
+struct ub_pins *ub_store_pins(unibus_client *c); /* NULL before ub_store_need */
+uint64_t ub_store_session(unibus_client *c);     /* this client's frame session */
 
 #endif
