@@ -54,7 +54,9 @@ struct cli_command {
 
 /* The tables, one a file, each ended by a row without a name. */
 extern const struct cli_command cli_id_commands[], cli_call_commands[], cli_users_commands[],
-	cli_room_commands[], cli_message_commands[];
+	cli_room_commands[], cli_message_commands[], cli_completion_commands[];
+/* All of them in the order of --help, ended by NULL. */
+extern const struct cli_command *const cli_tables[];
 
 /* Options that every subcommand takes; and those that the ones which connect take. */
 #define CLI_ROW_COMMON \

@@ -4,11 +4,11 @@
 static const struct opt_row list_rows[] = {CLI_ROW_CONNECT, {0}};
 static const struct opt_row add_rows[] = {
 	{.name = "role",
-		.value = "ROLE",
+		.value = "admin|member",
 		.type = OPT_TEXT,
 		.offset = offsetof(struct cli, role),
 		.dflt = "member",
-		.help = "admin or member"},
+		.help = "admins manage users"},
 	CLI_ROW_CONNECT,
 	{0},
 };

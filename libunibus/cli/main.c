@@ -2,8 +2,8 @@
 
 #include "cli/cli.h"
 
-static const struct cli_command *const tables[] = {cli_id_commands, cli_users_commands,
-	cli_room_commands, cli_message_commands, cli_call_commands};
+const struct cli_command *const cli_tables[] = {cli_id_commands, cli_users_commands,
+	cli_room_commands, cli_message_commands, cli_call_commands, cli_completion_commands, NULL};
 
 static void usage_line(const struct cli_command *cmd, FILE *to)
 {
@@ -11,7 +11,7 @@ static void usage_line(const struct cli_command *cmd, FILE *to)
 
 	snprintf(name, sizeof(name), "unibus %s%s%s %s", cmd->group ? cmd->group : "",
 		cmd->group ? " " : "", cmd->name, cmd->args);
-	fprintf(to, "  %-50s %s\n", name, cmd->help);
+	fprintf(to, "  %-53s %s\n", name, cmd->help);
 }
 
 static void help(FILE *to)
@@ -19,8 +19,8 @@ static void help(FILE *to)
 	fputs("unibus: a command-line peer of the unibus message bus\n\n"
 	      "usage: unibus COMMAND [ARGUMENTS] [OPTIONS]\n\n",
 		to);
-	for (size_t t = 0; t < UB_ARRAY_LEN(tables); t++) {
-		for (const struct cli_command *cmd = tables[t]; cmd->name; cmd++)
+	for (size_t t = 0; cli_tables[t]; t++) {
+		for (const struct cli_command *cmd = cli_tables[t]; cmd->name; cmd++)
 			usage_line(cmd, to);
 		fputc('\n', to);
 	}
@@ -33,8 +33,8 @@ static void help(FILE *to)
 
 static const struct cli_command *find(int argc, char *const *argv, int *ret_words)
 {
-	for (size_t t = 0; t < UB_ARRAY_LEN(tables); t++) {
-		for (const struct cli_command *cmd = tables[t]; cmd->name; cmd++) {
+	for (size_t t = 0; cli_tables[t]; t++) {
+		for (const struct cli_command *cmd = cli_tables[t]; cmd->name; cmd++) {
 			const char *first = cmd->group ? cmd->group : cmd->name;
 
 			if (argc < 2 || strcmp(argv[1], first) != 0)
@@ -56,8 +56,8 @@ static int unknown_command(int argc, char *const *argv)
 {
 	bool group = false;
 
-	for (size_t t = 0; argc > 1 && t < UB_ARRAY_LEN(tables); t++)
-		for (const struct cli_command *cmd = tables[t]; cmd->name; cmd++)
+	for (size_t t = 0; argc > 1 && cli_tables[t]; t++)
+		for (const struct cli_command *cmd = cli_tables[t]; cmd->name; cmd++)
 			if (cmd->group && strcmp(cmd->group, argv[1]) == 0) {
 				if (!group)
 					fprintf(stderr, "unibus %s: one of\n", argv[1]);
