@@ -15,9 +15,13 @@ $(B)/libunibus.so: $(core_OBJS) $(client_OBJS) libunibus/libunibus.map
 	@ln -sf libunibus.so $(B)/$(SONAME)
 comma := ,
 
-$(B)/libunibus.a: $(core_OBJS) $(client_OBJS)
+# One object in which only the public names are left global: a program that links it may have
+# functions of its own called as ours are.
+$(B)/libunibus.a: $(core_OBJS) $(client_OBJS) libunibus/module.mk
 	@rm -f $@
-	@ar rcs $@ $^
+	@ld -r -o $(B)/libunibus.o $(filter %.o,$^)
+	@objcopy --localize-hidden $(B)/libunibus.o
+	@ar rcs $@ $(B)/libunibus.o
 
 # The tool is a peer like any other: it links the shared library and uses the public API only.
 $(eval $(call program,unibus,$(wildcard libunibus/cli/*.c),support core,$(value PEER_LIBS)))

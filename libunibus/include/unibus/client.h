@@ -59,10 +59,12 @@ typedef void (*unibus_event_fn)(void *arg, unibus_client *client, const struct u
 
 /* Zeroed defaults: control http://127.0.0.1:8470, NATS nats://127.0.0.1:4250, 10 s timeouts. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_options_new(unibus_options **ret);
+/* Clients made with them keep their own copy. */
 UNIBUS_API void unibus_options_free(unibus_options *o);
 /* Takes UNIBUS_IDENTITY, UNIBUS_CTRL_URLS, UNIBUS_NATS_URLS, UNIBUS_CA, UNIBUS_STATE_DIR where set
  * and not empty. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_options_from_env(unibus_options *o);
+/* Who connects; copied. There is no client without one. UNIBUS_ERR_NOMEM. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_options_set_identity(
 	unibus_options *o, const unibus_identity *id);
 /* One URL or several with commas; the first call replaces the default, later ones add. At most 16.
@@ -88,6 +90,8 @@ UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_options_set_label(
 UNIBUS_API void unibus_options_set_control_only(unibus_options *o, bool on);
 /* Join rooms by itself when the inviter's key is pinned. Default on. */
 UNIBUS_API void unibus_options_set_auto_join(unibus_options *o, bool on);
+/* Called with every change of state, and with every event, of the client to be. `arg` is passed on;
+ * it must live as long as the client. NULL: nobody is told. */
 UNIBUS_API void unibus_options_on_state(unibus_options *o, unibus_state_fn fn, void *arg);
 UNIBUS_API void unibus_options_on_event(unibus_options *o, unibus_event_fn fn, void *arg);
 
@@ -102,6 +106,7 @@ UNIBUS_API const char *unibus_options_detail(const unibus_options *o);
  * client must be freed before. */
 UNIBUS_API void unibus_close(unibus_client *client);
 
+/* The state at this moment. */
 UNIBUS_API enum unibus_state unibus_client_state(unibus_client *client);
 /* Waits for a state (for instance UNIBUS_CONNECTED). UNIBUS_ERR_TIMEOUT; UNIBUS_ERR_REVOKED or
  * UNIBUS_ERR_CLOSED when it can no longer come. */
@@ -126,6 +131,7 @@ struct unibus_stats {
 		policy_violation, corrupt; /* frames dropped, by verdict */
 	uint64_t missing;                  /* frames of others known not to have arrived */
 };
+/* Counts since unibus_connect. */
 UNIBUS_API void unibus_get_stats(unibus_client *client, struct unibus_stats *ret);
 
 #ifdef __cplusplus

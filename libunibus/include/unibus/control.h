@@ -23,6 +23,7 @@ UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_call(unibus_client *client, 
 	const char *target, const char *body, struct unibus_reply *ret);
 /* UNIBUS_OK for 2xx; else the outcome its "code" names. */
 UNIBUS_API enum unibus_err unibus_reply_error(const struct unibus_reply *reply);
+/* Frees the body and zeroes the struct; nothing happens to a zeroed one. */
 UNIBUS_API void unibus_reply_free(struct unibus_reply *reply);
 
 #ifdef __cplusplus

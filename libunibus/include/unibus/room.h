@@ -56,6 +56,8 @@ UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_room_invite(
  * already: the same. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_room_remove(
 	unibus_room *room, const char *peer);
+/* Leaves for good, as this peer's own entry in the log; the handle is still to be freed. The owner
+ * hands the room over first (UNIBUS_ERR_NO_RIGHT). */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_room_leave(unibus_room *room);
 /* UNIBUS_OWNER hands the room over; this peer becomes an admin. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_room_set_role(
@@ -94,13 +96,14 @@ struct unibus_member {
 /* Calls fn for each member, by endpoint, from memory; stops when it returns false. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_room_members(
 	unibus_room *room, bool (*fn)(void *arg, const struct unibus_member *member), void *arg);
-/* Calls fn for each verified entry from `from` on, in words ("alice added bob as member"). */
 struct unibus_log_line {
 	uint64_t seq, ts_ms;
 	char actor[44];
 	const char *text;  /* a sentence */
 	const char *entry; /* as signed */
 };
+/* Calls fn for each verified entry from `from` on, in words ("alice added bob as member"); stops
+ * when it returns false. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_room_log(unibus_room *room, uint64_t from,
 	bool (*fn)(void *arg, const struct unibus_log_line *line), void *arg);
 
