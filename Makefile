@@ -93,6 +93,7 @@ include membershipd/module.mk
 include clientcheck/module.mk
 include tests/module.mk
 include deploy/module.mk
+include libunibus/install.mk
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -122,6 +123,6 @@ help:
 	@echo "  make bench      measurements, build/bench.json"
 	@echo "  make format     clang-format everything in place"
 	@echo "  make deps       install what is missing (deploy/deps.sh)"
-	@echo "  make install    DESTDIR=, PREFIX="
+	@echo "  make install    (PREFIX=/usr/local, DESTDIR=, LIBDIR= ...: libunibus/install.mk); make uninstall"
 
 -include $(OBJS:.o=.d)
