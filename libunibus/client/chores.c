@@ -9,6 +9,7 @@
 #include "client/store.h"
 
 #define RETRY_MS 1000
+#define HOUR_MS 3600000
 #define FOREVER UINT64_MAX
 
 struct ub_chores { /* guarded by the client's lock */
@@ -124,15 +125,17 @@ static ub_err take_invitation(unibus_client *c, struct ub_croom *r)
 struct list {
 	unibus_client *c;
 	ub_err err;
-	uint64_t round;
+	uint64_t round, stamp;
 };
 
-static bool list_one(void *arg, const struct ub_room_hint *hint)
+static bool list_one(void *arg, const struct ub_room_hint *listed)
 {
 	struct list *l = arg;
+	struct ub_room_hint stamped = *listed, *hint = &stamped;
 	struct ub_croom *r = NULL;
 	bool behind;
 
+	hint->stamp = l->stamp;
 	l->err = ub_rooms_get(l->c->rooms, &hint->id, &r);
 	if (l->err != UB_OK)
 		return false;
@@ -159,7 +162,7 @@ static void check_listed(void *arg, struct ub_croom *r)
 	bool gone;
 
 	pthread_mutex_lock(&l->c->lock);
-	gone = r->joined && r->listed < l->round && r->listed > 0;
+	gone = r->joined && r->listed < l->round && r->stamp <= l->stamp;
 	pthread_mutex_unlock(&l->c->lock);
 	if (gone)
 		ub_croom_out(l->c, r, "the server lists this peer in the room no longer");
@@ -167,7 +170,7 @@ static void check_listed(void *arg, struct ub_croom *r)
 
 static ub_err run_list(unibus_client *c, uint64_t round)
 {
-	struct list l = {.c = c, .round = round};
+	struct list l = {.c = c, .round = round, .stamp = ub_client_stamp(c)};
 	ub_err err = ub_rooms_list(c, list_one, &l);
 
 	if (err == UB_OK)
@@ -265,6 +268,7 @@ static void look_one(void *arg, struct ub_croom *r)
 	pthread_mutex_lock(&run->c->lock);
 	rotate_at = r->rotate_at;
 	pthread_mutex_unlock(&run->c->lock);
+	ub_rotation_note(run->c, r);
 	if (rotate_at != 0 && rotate_at <= run->now)
 		ub_rotation_run(run->c, r);
 	else if (rotate_at != 0 && rotate_at < run->next)
@@ -299,7 +303,7 @@ static struct todo wait_todo(unibus_client *c)
 	struct ub_chores *ch = c->chores;
 
 	for (;;) {
-		uint64_t now = ub_mono_ms(), until = now + 3600000;
+		uint64_t now = ub_mono_ms(), until = now + HOUR_MS;
 		struct todo t = {
 			.end = c->closing || c->state == UNIBUS_REVOKED ||
 			       c->state == UNIBUS_STOPPED,
@@ -324,6 +328,7 @@ static struct todo wait_todo(unibus_client *c)
 static void do_todo(unibus_client *c, const struct todo *t)
 {
 	struct run run = {.c = c, .now = ub_mono_ms(), .next = FOREVER};
+	uint64_t hour = run.now + HOUR_MS;
 	bool list_again = false;
 
 	/* Its answer sets the state when it is for good. */
@@ -340,7 +345,8 @@ static void do_todo(unibus_client *c, const struct todo *t)
 		wish(c, &c->chores->list_at, run.now + RETRY_MS + ub_jitter(RETRY_MS));
 	if (run.again)
 		wish(c, &c->chores->sync_at, run.now + RETRY_MS + ub_jitter(RETRY_MS));
-	wish(c, &c->chores->wake_at, run.next);
+	/* Keys grow old without anybody telling. */
+	wish(c, &c->chores->wake_at, run.next < hour ? run.next : hour);
 	pthread_mutex_unlock(&c->lock);
 }
 

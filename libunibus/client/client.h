@@ -32,7 +32,6 @@ struct ub_peer;
 
 struct unibus_client {
 	pid_t pid;
-	uint64_t began_ms; /* unix time */
 	unibus_options *o; /* own copy */
 	struct ub_control *ctl;
 	struct ub_dispatch *dispatch;
@@ -55,6 +54,7 @@ struct unibus_client {
 	char detail[UB_DETAIL_MAX];
 	char handle[UB_HANDLE_MAX + 1];
 	struct unibus_stats stats;
+	uint64_t stamp;               /* counts what we ourselves did to memberships */
 	struct unibus_sub *dead_subs; /* ended inside a callback; freed after it */
 };
 

@@ -93,7 +93,7 @@ static ub_err client_new(const unibus_options *o, unibus_client **ret)
 	pthread_mutex_init(&raw->self_lock, NULL);
 	c = raw;
 	c->pid = getpid();
-	c->began_ms = ub_wall_ms();
+
 	c->state = UNIBUS_CONNECTING;
 	err = ub_options_copy(o, &c->o);
 	if (err == UB_OK)

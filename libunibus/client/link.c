@@ -357,9 +357,9 @@ static void connect_once(struct ub_link *l)
 
 static uint64_t renew_time(const struct ub_link *l)
 {
-	/* In the last third, not all clients at once. */
-	return l->current->opened + l->session_ms * 2 / 3 +
-	       (l->current->opened * 2654435761U) % (l->session_ms / 6 + 1);
+	/* Early enough although sessions differ in length by half, and not all clients at once. */
+	return l->current->opened + l->session_ms / 2 +
+	       (l->current->opened * 2654435761U) % (l->session_ms / 8 + 1);
 }
 
 static bool is_final(const unibus_client *c)

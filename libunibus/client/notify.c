@@ -1,32 +1,18 @@
 /* Notify messages: hints, read again by REST. */
 #include "client/chores.h"
 #include "client/link.h"
-#include "client/store.h"
+#include "client/roomsync.h"
 #include "core/json.h"
-#include "core/num.h"
 
 struct notify {
 	struct ub_str type, room, revision;
 	uint64_t seq;
 };
 
-static uint64_t revision_number(struct ub_str text)
-{
-	const char *colon = text.len > 0 ? memchr(text.p, ':', text.len) : NULL;
-	uint64_t n = 0;
-
-	if (!colon)
-		return 0;
-	return ub_num_u64((struct ub_str){colon + 1, (size_t)(text.p + text.len - colon - 1)}, 0,
-		       UINT64_MAX, &n) == UB_OK
-		       ? n
-		       : 0;
-}
-
 /* A grant of another session of this peer; one of our own is known by its revision. */
 static void on_grant(unibus_client *c, struct ub_croom *r, const struct notify *n)
 {
-	uint64_t rev = revision_number(n->revision);
+	uint64_t rev = ub_revision_number(n->revision);
 	bool news;
 
 	pthread_mutex_lock(&c->lock);

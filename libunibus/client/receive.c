@@ -239,21 +239,27 @@ static void drop_replay(struct judge *j)
 
 static void note(struct judge *j)
 {
-	uint64_t missing_at = 0;
+	uint64_t missing_at = 0, since;
 	struct ub_sender *s;
-	bool dirty;
+	bool dirty, worn;
 
+	pthread_mutex_lock(&j->c->lock);
+	since = j->r->listen_ms;
+	pthread_mutex_unlock(&j->c->lock);
 	pthread_mutex_lock(&j->r->lock);
 	dirty = j->r->seen_dirty;
 	/* Out of memory: the frame is delivered, and could be once more. */
 	if (ub_senders_get(&j->r->senders, &j->f.h.sender, &s) == UB_OK) {
-		ub_sender_note(s, &j->f, j->c->began_ms);
+		ub_sender_note(s, &j->f, since);
 		missing_at = s->missing_at;
 		j->r->seen_dirty = true;
 	}
 	if (!ub_endpoint_eq(&j->f.h.sender, &j->c->o->id->endpoint))
 		j->r->epoch_frames++;
+	worn = j->r->epoch_frames == UB_EPOCH_FRAMES_MAX;
 	pthread_mutex_unlock(&j->r->lock);
+	if (worn)
+		ub_chores_wake(j->c, ub_mono_ms());
 	if (missing_at != 0)
 		ub_chores_wake(j->c, missing_at);
 	if (!dirty)

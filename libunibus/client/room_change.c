@@ -30,7 +30,8 @@ static void pause_for(unibus_client *c, uint64_t ms)
 }
 
 /* The same entry sent again finds its own effect, so an unknown outcome is asked for so. */
-static ub_err submit(unibus_client *c, const char *target, const struct ub_draft *d)
+static ub_err submit(
+	unibus_client *c, const char *target, const struct ub_draft *d, uint64_t *ret_rev)
 {
 	uint64_t until = ub_mono_ms() + c->o->timeout_ms;
 
@@ -38,9 +39,12 @@ static ub_err submit(unibus_client *c, const char *target, const struct ub_draft
 		UB_CLEANUP(json_decrefp) json_t *v = NULL;
 		ub_err err = ub_client_json(c, "POST", target, ub_buf_text(&d->body), &v);
 
-		if (err == UB_OK)
-			ub_control_note_revision(
-				c->ctl, ub_str(json_string_value(json_object_get(v, "revision"))));
+		struct ub_str rev = ub_str(json_string_value(json_object_get(v, "revision")));
+
+		if (err == UB_OK) {
+			ub_control_note_revision(c->ctl, rev);
+			*ret_rev = ub_revision_number(rev);
+		}
 		if (!outcome_open(err) || ub_mono_ms() >= until)
 			return err;
 		pause_for(c, RESEND_PAUSE_MS + ub_jitter(RESEND_PAUSE_MS));
@@ -131,13 +135,14 @@ static ub_err change_once(unibus_client *c, struct ub_croom *r, const struct ub_
 {
 	UB_CLEANUP(ub_draft_deinit) struct ub_draft d = {0};
 	char target[96];
+	uint64_t rev = 0;
 	bool done = false;
 	ub_err synced, err = draft(c, r, change, &d, &done);
 
 	if (err != UB_OK || done)
 		return err;
 	snprintf(target, sizeof(target), "/rooms/%s/%s", r->id_text, change->verb);
-	err = submit(c, target, &d);
+	err = submit(c, target, &d, &rev);
 	if (err == UB_OK)
 		return accept(c, r, &d);
 	if (err != UNIBUS_ERR_STALE_HEAD && err != UNIBUS_ERR_BAD_CHAIN)
@@ -159,7 +164,7 @@ ub_err ub_room_change(unibus_client *c, struct ub_croom *r, const struct ub_chan
 		err = change_once(c, r, change);
 	pthread_mutex_unlock(&r->sync_lock);
 	if (err == UB_OK)
-		ub_croom_changed(c, r, false);
+		ub_croom_changed(c, r);
 	return err;
 }
 
@@ -198,6 +203,7 @@ ub_err ub_room_genesis(unibus_client *c, const char *subject, const struct ub_po
 	struct ub_room none = {0};
 	struct ub_draft_input in = {.c = c, .now = &none};
 	struct ub_croom *r = NULL;
+	uint64_t rev = 0;
 	ub_err err = genesis_ops(c, subject, policy, &e);
 
 	if (err != UB_OK)
@@ -205,7 +211,7 @@ ub_err ub_room_genesis(unibus_client *c, const char *subject, const struct ub_po
 	err = ub_draft_make(&in, &e, &d);
 	if (err != UB_OK)
 		return explain(c, err);
-	err = submit(c, "/rooms", &d);
+	err = submit(c, "/rooms", &d, &rev);
 	if (err == UB_OK)
 		err = ub_rooms_get(c->rooms, &d.room, &r);
 	if (err != UB_OK)
@@ -215,7 +221,8 @@ ub_err ub_room_genesis(unibus_client *c, const char *subject, const struct ub_po
 	pthread_mutex_unlock(&r->sync_lock);
 	if (err != UB_OK)
 		return err;
-	ub_croom_changed(c, r, true);
+	ub_croom_derive(c, r);
+	ub_croom_joined(c, r, rev);
 	*ret = r;
 	return UB_OK;
 }

@@ -59,6 +59,8 @@ struct ub_croom {
 	bool out;            /* no longer in the room: left, removed */
 	uint64_t grant;      /* links from this generation on have the rights */
 	uint64_t grant_rev;  /* the store's revision of the join that grant stands for */
+	uint64_t stamp;      /* client->stamp when we last joined or went out */
+	uint64_t listen_ms;  /* our clock: there is a subscription since then */
 	uint64_t invited_at; /* the entry, plus 1, of the invitation that was told */
 	uint64_t listed;     /* the last list that had it */
 	bool want_sync;      /* for the chores */

@@ -40,6 +40,16 @@ ub_err ub_room_hint_parse(json_t *v, struct ub_room_hint *ret)
 	return UB_OK;
 }
 
+uint64_t ub_client_stamp(unibus_client *c)
+{
+	uint64_t stamp;
+
+	pthread_mutex_lock(&c->lock);
+	stamp = c->stamp;
+	pthread_mutex_unlock(&c->lock);
+	return stamp;
+}
+
 void ub_croom_hint(unibus_client *c, struct ub_croom *r, const struct ub_room_hint *hint)
 {
 	pthread_mutex_lock(&r->lock);
@@ -47,9 +57,11 @@ void ub_croom_hint(unibus_client *c, struct ub_croom *r, const struct ub_room_hi
 	r->hint_removal = hint->removal_due;
 	pthread_mutex_unlock(&r->lock);
 	pthread_mutex_lock(&c->lock);
-	r->joined = hint->joined && !hint->closed;
-	if (hint->joined)
-		r->out = false;
+	if (r->stamp <= hint->stamp) {
+		r->joined = hint->joined && !hint->closed;
+		if (hint->joined)
+			r->out = false;
+	}
 	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
 	ub_rotation_note(c, r);
@@ -58,32 +70,56 @@ void ub_croom_hint(unibus_client *c, struct ub_croom *r, const struct ub_room_hi
 ub_err ub_croom_ask(unibus_client *c, struct ub_croom *r, struct ub_room_hint *ret)
 {
 	UB_CLEANUP(json_decrefp) json_t *v = NULL;
+	uint64_t stamp = ub_client_stamp(c);
 	char target[64];
 	ub_err err;
 
 	snprintf(target, sizeof(target), "/rooms/%s", r->id_text);
 	err = ub_client_json(c, "GET", target, (struct ub_str){0}, &v);
-	if (err == UB_OK &&
-		(ub_room_hint_parse(v, ret) != UB_OK || !ub_room_id_eq(&ret->id, &r->id)))
-		err = ub_client_fail(c, UNIBUS_ERR_INTERNAL, "the server's answer is no room");
-	if (err == UB_OK)
-		ub_croom_hint(c, r, ret);
-	return err;
+	if (err == UNIBUS_ERR_DENIED || err == UNIBUS_ERR_NOT_FOUND)
+		ub_croom_out(c, r, "the server says that this peer is no longer in the room");
+	if (err != UB_OK)
+		return err;
+	if (ub_room_hint_parse(v, ret) != UB_OK || !ub_room_id_eq(&ret->id, &r->id))
+		return ub_client_fail(c, UNIBUS_ERR_INTERNAL, "the server's answer is no room");
+	ret->stamp = stamp;
+	ub_croom_hint(c, r, ret);
+	return UB_OK;
 }
 
-/* "<store id>:<n>" */
-static uint64_t revision_number(json_t *v)
+uint64_t ub_revision_number(struct ub_str text)
 {
-	const char *text = json_string_value(json_object_get(v, "revision"));
-	const char *colon = text ? strchr(text, ':') : NULL;
+	const char *colon = text.len > 0 ? memchr(text.p, ':', text.len) : NULL;
+	struct ub_str digits;
 	uint64_t n = 0;
 
-	return colon && ub_num_u64(ub_str(colon + 1), 0, UINT64_MAX, &n) == UB_OK ? n : 0;
+	if (!colon)
+		return 0;
+	digits = (struct ub_str){colon + 1, (size_t)(text.p + text.len - colon - 1)};
+	return ub_num_u64(digits, 0, UINT64_MAX, &n) == UB_OK ? n : 0;
+}
+
+void ub_croom_joined(unibus_client *c, struct ub_croom *r, uint64_t rev)
+{
+	bool news;
+
+	pthread_mutex_lock(&c->lock);
+	r->joined = true;
+	r->out = false;
+	r->stamp = ++c->stamp;
+	/* The server tells all sessions of a grant, and may have been quicker with it. */
+	news = rev == 0 || rev > r->grant_rev;
+	if (news)
+		r->grant_rev = rev;
+	pthread_mutex_unlock(&c->lock);
+	if (news && c->link)
+		ub_link_renew(c, r);
 }
 
 ub_err ub_croom_join(unibus_client *c, struct ub_croom *r)
 {
 	UB_CLEANUP(json_decrefp) json_t *v = NULL;
+	struct ub_str revision;
 	char target[80];
 	bool joined;
 	ub_err err;
@@ -97,18 +133,13 @@ ub_err ub_croom_join(unibus_client *c, struct ub_croom *r)
 	err = ub_client_json(c, "POST", target, (struct ub_str){0}, &v);
 	if (err != UB_OK)
 		return err;
-	ub_control_note_revision(c->ctl, ub_str(json_string_value(json_object_get(v, "revision"))));
-	pthread_mutex_lock(&c->lock);
-	r->joined = true;
-	r->out = false;
-	r->grant_rev = revision_number(v);
-	pthread_mutex_unlock(&c->lock);
-	if (c->link)
-		ub_link_renew(c, r);
+	revision = ub_str(json_string_value(json_object_get(v, "revision")));
+	ub_control_note_revision(c->ctl, revision);
+	ub_croom_joined(c, r, ub_revision_number(revision));
 	return UB_OK;
 }
 
-void ub_croom_changed(unibus_client *c, struct ub_croom *r, bool granted)
+void ub_croom_changed(unibus_client *c, struct ub_croom *r)
 {
 	enum ub_role role;
 
@@ -118,12 +149,5 @@ void ub_croom_changed(unibus_client *c, struct ub_croom *r, bool granted)
 	if (role == UB_ROLE_NONE)
 		ub_croom_out(c, r, "this peer left the room");
 	ub_croom_derive(c, r);
-	if (granted) {
-		pthread_mutex_lock(&c->lock);
-		r->joined = true;
-		pthread_mutex_unlock(&c->lock);
-		if (c->link)
-			ub_link_renew(c, r);
-	}
 	ub_rotation_note(c, r);
 }

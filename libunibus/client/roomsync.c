@@ -141,6 +141,8 @@ void ub_croom_out(unibus_client *c, struct ub_croom *r, const char *how)
 	joined = r->joined;
 	r->out = true;
 	r->joined = false;
+	if (was)
+		r->stamp = ++c->stamp;
 	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
 	/* The server ends sessions that hold the room: better to move the others first. */

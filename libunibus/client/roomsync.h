@@ -26,21 +26,28 @@ struct ub_room_hint {
 	enum ub_role role;
 	uint64_t members;
 	bool joined, closed, rotation_due, removal_due;
+	uint64_t stamp; /* client->stamp when it was asked for */
 };
-/* UNIBUS_ERR_INVALID when it is none. */
+/* UNIBUS_ERR_INVALID when it is none; sets no stamp. */
 UB_MUST_CHECK
 ub_err ub_room_hint_parse(json_t *v, struct ub_room_hint *ret);
 /* GET /rooms/{id}, taken over into the room. */
 UB_MUST_CHECK
 ub_err ub_croom_ask(unibus_client *c, struct ub_croom *r, struct ub_room_hint *ret);
-/* Takes over whether it is joined and what is due. */
+/* Takes over whether it is joined, unless we joined or left since it was asked for, and what is
+ * due. */
 void ub_croom_hint(unibus_client *c, struct ub_croom *r, const struct ub_room_hint *hint);
 
 /* Begins to use the bus in a room that this peer was added to. Joined already: UB_OK. */
 UB_MUST_CHECK
 ub_err ub_croom_join(unibus_client *c, struct ub_croom *r);
-/* After a change of our own: what follows from it here. `granted`: it made us join. */
-void ub_croom_changed(unibus_client *c, struct ub_croom *r, bool granted);
+/* After a change of our own: what follows from it here. */
+void ub_croom_changed(unibus_client *c, struct ub_croom *r);
+/* We joined, says an answer of revision `rev` (0: unknown). */
+void ub_croom_joined(unibus_client *c, struct ub_croom *r, uint64_t rev);
+/* The number in "<store id>:<n>"; 0 when it is none. */
+uint64_t ub_revision_number(struct ub_str text);
+uint64_t ub_client_stamp(unibus_client *c);
 /* This peer is out; says so once. */
 void ub_croom_out(unibus_client *c, struct ub_croom *r, const char *how);
 

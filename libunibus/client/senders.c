@@ -77,11 +77,14 @@ void ub_sender_note(struct ub_sender *s, const struct ub_frame *f, uint64_t sinc
 {
 	const struct ub_replay_session *had = session_find(&s->replay, f->h.session);
 	bool late = had && f->h.seq < had->highest;
-	/* The first frame of a session that began before we listened says nothing of losses. */
-	bool tells = had || f->h.session >> 20 >= since_ms;
+	/* Numbers from before we listened say nothing of losses; the sender's clock says when a
+	 * session began, and may be as wrong as the control plane lets it be. */
+	bool tells = had ? s->heard_ms >= since_ms
+			 : f->h.session >> 20 > since_ms + UB_REQUEST_WINDOW_MS;
 	uint64_t gap = 0;
 
 	ub_replay_note(&s->replay, f->h.session, f->h.seq, &gap);
+	s->heard_ms = ub_wall_ms();
 	s->digests[f->h.seq % UB_DIGESTS] =
 		(struct ub_digest){.session = f->h.session, .seq = f->h.seq, .hash = digest_of(f)};
 	if (late && s->missing > 0)

@@ -19,6 +19,7 @@ struct ub_sender {
 	char handle[UB_HANDLE_MAX + 1];
 	bool handle_known;
 	struct ub_replay replay;
+	uint64_t heard_ms;   /* our clock, of the newest frame; 0: not since we run */
 	uint64_t missing;    /* not told yet; may still arrive out of order */
 	uint64_t missing_at; /* ub_mono_ms when they are told; 0: nothing is missing */
 	struct ub_digest {
@@ -39,8 +40,8 @@ ub_err ub_senders_get(struct ub_senders *s, const struct ub_endpoint *id, struct
 /* Did a frame with this number come before, and was it another one? */
 enum ub_seen { UB_SEEN_UNKNOWN, UB_SEEN_SAME, UB_SEEN_OTHER };
 enum ub_seen ub_sender_seen(const struct ub_sender *s, const struct ub_frame *f);
-/* Notes a verified frame: window, digest, gap. `since_ms`: we listen since then (unix): what was
- * sent before is not missing. */
+/* Notes a verified frame: window, digest, gap. `since_ms`: we listen since then (unix, our clock):
+ * what was sent before is not missing. */
 void ub_sender_note(struct ub_sender *s, const struct ub_frame *f, uint64_t since_ms);
 /* What is missing for good by now; 0 else. Resets it. */
 uint64_t ub_sender_missing(struct ub_sender *s, uint64_t mono_ms);

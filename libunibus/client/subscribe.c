@@ -1,3 +1,4 @@
+#include "client/clock.h"
 #include "client/link.h"
 #include "client/message.h"
 #include "core/b64url.h"
@@ -32,6 +33,8 @@ static ub_err link_sub(unibus_client *c, struct ub_croom *r, unibus_sub *sub)
 	if (err == UB_OK && (!r->joined || r->out))
 		err = UNIBUS_ERR_NOT_JOINED;
 	if (err == UB_OK) {
+		if (!r->subs)
+			r->listen_ms = ub_wall_ms();
 		sub->next = r->subs;
 		r->subs = sub;
 	}

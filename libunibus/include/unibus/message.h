@@ -61,15 +61,16 @@ struct unibus_publish {
 };
 /* Sends one message to the room. Returns when it is handed to the connection (see unibus_flush);
  * `ref` may be NULL. UNIBUS_ERR_NO_RIGHT (a reader), UNIBUS_ERR_NOT_JOINED, UNIBUS_ERR_TOO_LARGE,
- * UNIBUS_ERR_ROTATION_DUE, UNIBUS_ERR_ROOM_CLOSED, UNIBUS_ERR_NETWORK (not connected and its
- * buffer is full), UNIBUS_ERR_REVOKED, UNIBUS_ERR_CLOSED. Plain rooms take kind 0 without thread,
+ * UNIBUS_ERR_ROTATION_DUE, UNIBUS_ERR_ROOM_CLOSED,  UNIBUS_ERR_NETWORK (no connection within
+ * the timeout), UNIBUS_ERR_REVOKED, UNIBUS_ERR_CLOSED. Plain rooms take kind 0 without thread,
  * reply and media type only (UNIBUS_ERR_INVALID). */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_publish(
 	unibus_room *room, const struct unibus_publish *p, unibus_ref ref);
 /* The same for UTF-8 text. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_publish_text(
 	unibus_room *room, const char *text);
-/* Waits until the server has taken everything published so far. */
+/* Waits until the server has taken everything published so far. UNIBUS_ERR_NETWORK also when a
+ * connection was lost with messages of which that is not known. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_flush(
 	unibus_client *client, unsigned timeout_ms);
 
