@@ -15,6 +15,7 @@ void ub_senders_deinit(struct ub_senders *s)
 
 	HASH_ITER (hh, s->head, at, next) {
 		HASH_DEL(s->head, at);
+		free(at->digests);
 		free(at);
 	}
 }
@@ -56,21 +57,41 @@ static uint64_t digest_of(const struct ub_frame *f)
 	return v;
 }
 
-enum ub_seen ub_sender_seen(const struct ub_sender *s, const struct ub_frame *f)
-{
-	const struct ub_digest *d = &s->digests[f->h.seq % UB_DIGESTS];
-
-	if (d->session != f->h.session || d->seq != f->h.seq)
-		return UB_SEEN_UNKNOWN;
-	return d->hash == digest_of(f) ? UB_SEEN_SAME : UB_SEEN_OTHER;
-}
-
 static const struct ub_replay_session *session_find(const struct ub_replay *r, uint64_t session)
 {
 	for (size_t i = 0; i < UB_REPLAY_SESSIONS; i++)
 		if (r->s[i].session == session)
 			return &r->s[i];
 	return NULL;
+}
+
+enum ub_seen ub_sender_seen(const struct ub_sender *s, const struct ub_frame *f)
+{
+	const struct ub_replay_session *had = session_find(&s->replay, f->h.session);
+	uint64_t noted;
+
+	if (!s->digests || s->session != f->h.session || !had || f->h.seq > had->highest ||
+		had->highest - f->h.seq >= UB_REPLAY_WINDOW)
+		return UB_SEEN_UNKNOWN;
+	noted = s->digests[f->h.seq % UB_REPLAY_WINDOW];
+	/* 0: seen by an earlier run, which left the window but no digests. */
+	if (noted == 0)
+		return UB_SEEN_UNKNOWN;
+	return noted == digest_of(f) ? UB_SEEN_SAME : UB_SEEN_OTHER;
+}
+
+/* Without memory for digests an equivocation is merely a replay. */
+static void note_digest(struct ub_sender *s, const struct ub_frame *f)
+{
+	if (!s->digests)
+		s->digests = calloc(UB_REPLAY_WINDOW, sizeof(*s->digests));
+	if (f->h.session > s->session) {
+		s->session = f->h.session;
+		if (s->digests)
+			memset(s->digests, 0, UB_REPLAY_WINDOW * sizeof(*s->digests));
+	}
+	if (s->digests && f->h.session == s->session)
+		s->digests[f->h.seq % UB_REPLAY_WINDOW] = digest_of(f);
 }
 
 void ub_sender_note(struct ub_sender *s, const struct ub_frame *f, uint64_t since_ms)
@@ -85,8 +106,7 @@ void ub_sender_note(struct ub_sender *s, const struct ub_frame *f, uint64_t sinc
 
 	ub_replay_note(&s->replay, f->h.session, f->h.seq, &gap);
 	s->heard_ms = ub_wall_ms();
-	s->digests[f->h.seq % UB_DIGESTS] =
-		(struct ub_digest){.session = f->h.session, .seq = f->h.seq, .hash = digest_of(f)};
+	note_digest(s, f);
 	if (late && s->missing > 0)
 		s->missing--;
 	if (gap > 0 && tells) {

@@ -11,8 +11,6 @@
 #include "core/limits.h"
 #include "core/replay.h"
 
-#define UB_DIGESTS 64 /* of the newest frames of a sender */
-
 struct ub_sender {
 	UT_hash_handle hh;
 	struct ub_endpoint id;
@@ -22,9 +20,8 @@ struct ub_sender {
 	uint64_t heard_ms;   /* our clock, of the newest frame; 0: not since we run */
 	uint64_t missing;    /* not told yet; may still arrive out of order */
 	uint64_t missing_at; /* ub_mono_ms when they are told; 0: nothing is missing */
-	struct ub_digest {
-		uint64_t session, seq, hash;
-	} digests[UB_DIGESTS];
+	uint64_t session;    /* that the digests are of: the newest */
+	uint64_t *digests;   /* by seq mod UB_REPLAY_WINDOW; owned, NULL until the first frame */
 };
 
 struct ub_senders {
