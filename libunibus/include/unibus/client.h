@@ -98,8 +98,8 @@ UNIBUS_API void unibus_options_on_event(unibus_options *o, unibus_event_fn fn, v
 /* Connects to both planes, publishes the key record when it is missing, loads the state directory
  * (which the processes of one identity share; UNIBUS_ERR_LOCKED when one of them keeps it for too
  * long). Blocks up to the timeout. The options are copied. UNIBUS_ERR_INVALID (no identity),
- * _NETWORK, _TLS, _REVOKED, _UNKNOWN_KEY, _TIMEOUT, _BAD_FILE, ...; unibus_options_detail then has a
- * sentence. */
+ * _NETWORK, _TLS, _REVOKED, _UNKNOWN_KEY, _TIMEOUT, _BAD_FILE, ...; unibus_options_detail then has
+ * a sentence. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_connect(unibus_options *o, unibus_client **ret);
 /* What the last unibus_connect with these options failed of. Never NULL. Owned by the options. */
 UNIBUS_API const char *unibus_options_detail(const unibus_options *o);

@@ -62,8 +62,8 @@ struct unibus_publish {
 /* Sends one message to the room. Returns when it is handed to the connection (see unibus_flush);
  * `ref` may be NULL. UNIBUS_ERR_NO_RIGHT (a reader), UNIBUS_ERR_NOT_JOINED, UNIBUS_ERR_TOO_LARGE,
  * UNIBUS_ERR_ROTATION_DUE, UNIBUS_ERR_ROOM_CLOSED, UNIBUS_ERR_NETWORK (no connection within the
- * timeout), UNIBUS_ERR_REVOKED, UNIBUS_ERR_CLOSED. Plain rooms take kind 0 without thread, reply and
- * media type only (UNIBUS_ERR_INVALID). */
+ * timeout), UNIBUS_ERR_REVOKED, UNIBUS_ERR_CLOSED. Plain rooms take kind 0 without thread, reply
+ * and media type only (UNIBUS_ERR_INVALID). */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_publish(
 	unibus_room *room, const struct unibus_publish *p, unibus_ref ref);
 /* The same for UTF-8 text. */
