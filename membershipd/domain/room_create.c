@@ -1,6 +1,7 @@
 #include "core/endpoint.h"
 #include "core/key.h"
 #include "core/subject.h"
+#include "membershipd/domain/history.h"
 #include "membershipd/domain/room_impl.h"
 
 struct creation {
@@ -35,8 +36,10 @@ static ub_err judge(struct md_service *s, struct creation *cr)
 	genesis = &cr->entry.ops[0];
 	if (ub_subject_check(ub_str(genesis->subject)))
 		return UNIBUS_ERR_INVALID;
-	if (genesis->policy.persist)
+	if (genesis->policy.persist && !s->history)
 		return UNIBUS_ERR_NOT_AVAILABLE;
+	if (genesis->policy.persist && !s->history->ready(s->history->arg))
+		return UNIBUS_ERR_UNAVAILABLE;
 	if (s->refuse_cleartext && !genesis->policy.encrypt)
 		return UNIBUS_ERR_CLEARTEXT_REFUSED;
 	e = ub_room_apply(&cr->room, &cr->entry, &ctx);

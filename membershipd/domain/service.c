@@ -100,6 +100,7 @@ ub_err md_service_new(const struct md_service_config *c, struct md_service **ret
 	if (!s)
 		return UNIBUS_ERR_NOMEM;
 	s->store = c->store;
+	s->history = c->history;
 	s->env = c->env;
 	s->events = c->events;
 	s->refuse_cleartext = c->refuse_cleartext;

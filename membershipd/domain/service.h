@@ -51,8 +51,10 @@ struct md_limits { /* zero means the maximum of core/limits.h */
 	unsigned changes_per_minute; /* adds and removes per actor; 0: 600 */
 };
 
+struct md_history_port;
 struct md_service_config {
-	struct md_store *store; /* borrowed, outlives the service */
+	struct md_store *store;                /* borrowed, outlives the service */
+	const struct md_history_port *history; /* borrowed; NULL: no room can persist */
 	struct md_env env;
 	struct md_events events;
 	struct md_limits limits;

@@ -53,6 +53,7 @@ struct md_reach { /* how far the directory is, to wait for */
 
 struct md_service {
 	struct md_store *store;
+	const struct md_history_port *history; /* NULL: none */
 	struct md_env env;
 	struct md_events events;
 	struct md_limits limits; /* none is zero */
