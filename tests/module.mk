@@ -50,7 +50,9 @@ asan tsan: deps
 	@$(MAKE) --no-print-directory VARIANT=$@ tests
 	@sh tests/run build/$@ sanitized
 
+# The pages of the manual are held against what the programs say of themselves.
 lint: deps
+	@$(MAKE) --no-print-directory programs
 	@sh tests/run $(B) lint
 
 # gcc's path analysis over the floors that decide: core, domain, support, store.

@@ -11,7 +11,7 @@ static void usage_line(const struct cli_command *cmd, FILE *to)
 
 	snprintf(name, sizeof(name), "unibus %s%s%s %s", cmd->group ? cmd->group : "",
 		cmd->group ? " " : "", cmd->name, cmd->args);
-	fprintf(to, "  %-53s %s\n", name, cmd->help);
+	fprintf(to, "  %-52s  %s\n", name, cmd->help);
 }
 
 static void help(FILE *to)

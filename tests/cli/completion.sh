@@ -71,7 +71,7 @@ else
 	echo "skip completion in zsh: it is not installed"
 fi
 
-help=$(unibus --help | sed -n 's/^  unibus //p' | sed 's/   .*//')
+help=$(unibus --help | sed -n 's/^  unibus //p' | sed 's/  .*//')
 # What --help lists after "unibus $1": words in lower case, up to the first placeholder.
 words_after() {
 	echo "$help" | awk -v g="$1" '

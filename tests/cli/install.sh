@@ -46,6 +46,8 @@ check "make install to a PREFIX" into install PREFIX="$tmp/opt"
 version=$("$tmp/opt/bin/unibus" --version | cut -d ' ' -f 2)
 for f in bin/unibus bin/clientcheck sbin/membershipd lib/libunibus.a "lib/libunibus.so.$version" \
 	lib/libunibus.so.0 lib/libunibus.so lib/pkgconfig/unibus.pc include/unibus/unibus.h \
+	share/man/man1/unibus.1 share/man/man1/clientcheck.1 share/man/man8/membershipd.8 \
+	share/man/man3/unibus.3 share/man/man3/unibus_publish.3 \
 	share/bash-completion/completions/unibus share/zsh/site-functions/_unibus; do
 	check "$f is there" test -s "$tmp/opt/$f"
 done
@@ -58,6 +60,9 @@ for p in unibus clientcheck; do
 	check "the installed $p uses the installed library" uses "$tmp/opt/bin/$p" "$tmp/opt/lib"
 	check "the installed $p runs" "$tmp/opt/bin/$p" --help
 done
+
+check "man finds a function's page" sh -c \
+	"mandoc -T ascii '$tmp/opt/share/man/man3/unibus_flush.3' | grep -q 'waits until the server'"
 
 # The example in C and in C++, with the shared library and with the static one.
 export PKG_CONFIG_PATH="$tmp/opt/lib/pkgconfig"
