@@ -16,7 +16,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstric
 	-Wcast-align -Wpointer-arith -Wformat=2 -Wundef -Wvla -Walloca -Wnull-dereference \
 	-Wdouble-promotion -Wswitch-enum -Wimplicit-fallthrough -Wdate-time
 WARN_GCC := -Wduplicated-cond -Wduplicated-branches -Wlogical-op -Wformat-overflow=2
-WARN_CLANG := -Wcomma -Wno-gnu-statement-expression
+WARN_CLANG := -Wcomma -Wno-gnu-statement-expression -Wno-string-concatenation
 HARDEN := -O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
 	-fstack-clash-protection -fcf-protection=full
 HARDEN_GCC := -ftrivial-auto-var-init=zero -fzero-call-used-regs=used-gpr

@@ -72,7 +72,7 @@ static void start_pumps(struct tap *t, struct conn *c)
 	c->open = true;
 	if (pthread_create(&c->up.thread, NULL, pump, &c->up) ||
 		pthread_create(&c->down.thread, NULL, pump, &c->down))
-		ub_assert(!"no thread for the tap");
+		ub_assert(false && "no thread for the tap");
 }
 
 static void take(struct tap *t, int client)
