@@ -221,7 +221,12 @@ static int start(struct app *a, const struct md_app_hooks *hooks)
 		rc = make_service(a);
 	if (!rc && md_options_has_bus(a->o))
 		rc = start_bus(a);
-	return rc ? rc : start_http(a);
+	if (!rc)
+		rc = start_http(a);
+	if (!rc)
+		log_info("listening", "bind", a->o->bind, "port", log_num(md_http_port(a->http)),
+			NULL);
+	return rc;
 }
 
 /* Logins first, so that other nodes get the questions; then requests, which may still need the

@@ -264,6 +264,40 @@ void proc_dir_remove(const char *path)
 		(void)nftw(path, drop, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static bool log_holds(const char *path, const char *text)
+{
+	struct ub_buf b = UB_BUF(64 * 1024 * 1024);
+	bool found = read_all(path, &b) == 0 && ub_buf_cstr(&b) && strstr(ub_buf_cstr(&b), text);
+
+	ub_buf_deinit(&b);
+	return found;
+}
+
+int proc_wait_log(struct proc *p, const char *text, int timeout_ms)
+{
+	long end = now_ms() + timeout_ms;
+	int fd = inotify_init1(IN_CLOEXEC), rc = 0;
+
+	if (fd < 0 || inotify_add_watch(fd, p->log, IN_MODIFY) < 0) {
+		if (fd >= 0)
+			(void)close(fd);
+		return complain("inotify", p->log);
+	}
+	while (!log_holds(p->log, text)) {
+		struct pollfd pfd = {.fd = fd, .events = POLLIN};
+		char buf[4096];
+
+		if (poll(&pfd, 1, left_ms(end)) <= 0 || read(fd, buf, sizeof(buf)) <= 0) {
+			errno = ETIMEDOUT;
+			rc = complain(text, p->name);
+			proc_show_log(p);
+			break;
+		}
+	}
+	(void)close(fd);
+	return rc;
+}
+
 static bool find_file(const char *dir, const char *suffix, char ret[PROC_PATH])
 {
 	DIR *d = opendir(dir);

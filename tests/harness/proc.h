@@ -37,6 +37,8 @@ int proc_start(const struct proc_spec *s, struct proc *ret);
 /* Waits for the line that the child writes on PROC_READY_FD; fails at once when it dies first, and
  * shows its log. `line` (NUL-terminated, cut) may be NULL. */
 int proc_wait_ready(struct proc *p, int timeout_ms, char *line, size_t size);
+/* Waits until its log holds `text`. */
+int proc_wait_log(struct proc *p, const char *text, int timeout_ms);
 bool proc_alive(struct proc *p);
 int proc_signal(struct proc *p, int sig);
 /* Waits for its end. *ret_code: the exit code, or 128 + the signal. */

@@ -181,9 +181,9 @@ static int read_ready(struct stack *s, const char *line)
 	return 0;
 }
 
-int stack_md_start(struct stack *s)
+int stack_md_launch(struct stack *s)
 {
-	char log[PROC_PATH], keys[PROC_PATH], port[8], line[256];
+	char log[PROC_PATH], keys[PROC_PATH], port[8];
 	const char *argv[ARGS_MAX] = {s->membershipd, "serve", "--bind", "127.0.0.1", "--port",
 		port, "--nats-url", s->nats_url, "--keys", keys, "--db", s->db, "--ready-fd", "3"};
 	size_t n = 14;
@@ -196,14 +196,21 @@ int stack_md_start(struct stack *s)
 			(const char *const[]){"--bus-auth", "enforce", "--tls-cert", s->cert,
 				"--tls-key", s->key, "--ca", s->ca, NULL});
 	append(argv, &n, s->md_args);
-	if (proc_start(
-		    &(struct proc_spec){
-			    .name = "membershipd", .argv = argv, .log = log, .ready = true},
-		    &s->md) < 0)
-		return -1;
-	if (proc_wait_ready(&s->md, 20000, line, sizeof(line)) < 0)
-		return -1;
-	return read_ready(s, line);
+	return proc_start(
+		&(struct proc_spec){.name = "membershipd", .argv = argv, .log = log, .ready = true},
+		&s->md);
+}
+
+int stack_md_wait(struct stack *s)
+{
+	char line[256];
+
+	return proc_wait_ready(&s->md, 20000, line, sizeof(line)) < 0 ? -1 : read_ready(s, line);
+}
+
+int stack_md_start(struct stack *s)
+{
+	return stack_md_launch(s) < 0 ? -1 : stack_md_wait(s);
 }
 
 int stack_start(struct stack *s, const struct stack_options *o)

@@ -46,6 +46,9 @@ int stack_stop(struct stack *s);
 
 int stack_nats_start(struct stack *s);
 int stack_md_start(struct stack *s);
+/* The same in two steps: start it, and wait until it serves. */
+int stack_md_launch(struct stack *s);
+int stack_md_wait(struct stack *s);
 
 /* `membershipd user add`, while membershipd does not run. */
 int stack_user_add(struct stack *s, const struct ub_signkey *key, const char *handle, bool admin);
