@@ -1,4 +1,4 @@
-/* conn_map.h: uthash for connections and peers, for which memory may run out.
+/* conn_map.h: uthash for connections, peers and rooms, for which memory may run out.
  *
  * After a HASH_ADD look at hh.tbl: NULL means that there was no memory and nothing was added.
  *

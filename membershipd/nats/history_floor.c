@@ -66,7 +66,10 @@ static void remember(struct md_history *h, const struct floor *now, bool anew)
 	}
 	if (f) {
 		HASH_ADD(hh, h->floors, key, sizeof(f->key), f);
-		h->n_floors++;
+		if (f->hh.tbl)
+			h->n_floors++;
+		else
+			free(f); /* no memory: not remembered */
 	}
 	(void)pthread_mutex_unlock(&h->mu);
 }

@@ -5,10 +5,10 @@
 #define MD_HISTORY_IMPL_H
 
 #include <pthread.h>
-#include <uthash.h>
 
 #include "core/frame.h"
 #include "membershipd/nats/bootstrap.h"
+#include "membershipd/nats/conn_map.h"
 #include "membershipd/nats/history.h"
 
 #define PAGE_BYTES_MAX (1024 * 1024)
