@@ -178,6 +178,9 @@ ub_err ub_croom_take(struct ub_croom *r, struct ub_str text, uint64_t seen_ms)
 		err = ub_room_clone(&r->state, &next);
 	if (err == UB_OK)
 		err = ub_room_apply(&next, &e, &ctx);
+	/* Another room's log, under this room's name: none of it may stay. */
+	if (err == UB_OK && !ub_room_id_eq(&next.id, &r->id))
+		err = UNIBUS_ERR_BAD_CHAIN;
 	if (err != UB_OK)
 		return err;
 	copy = ub_str_dup(text);

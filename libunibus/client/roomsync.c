@@ -39,9 +39,6 @@ static ub_err take_new(struct sync *s, struct ub_str text)
 
 	pthread_mutex_lock(&s->r->lock);
 	err = ub_croom_take(s->r, text, ub_wall_ms());
-	/* Another room's log, under this room's name. */
-	if (err == UB_OK && !ub_room_id_eq(&s->r->state.id, &s->r->id))
-		err = UNIBUS_ERR_BAD_CHAIN;
 	pthread_mutex_unlock(&s->r->lock);
 	if (err == UNIBUS_ERR_BAD_CHAIN)
 		return fork_alarm(s);

@@ -169,6 +169,8 @@ void shadow_change(const struct shadow *s, const struct shadow_change *c, struct
 		n = seal(&s->room, &after, epoch, &ret->keys[after.epoch + (epoch ? 1 : 0)], list);
 	if (epoch)
 		fill_epoch(s, &after, list, n, ret, &last->epoch);
+	if (epoch && c->epoch)
+		last->epoch = *c->epoch;
 	e.n_ops = c->n;
 	put_body(c->by, &e, list, n, &text, body);
 	if (!c->wrong)

@@ -32,8 +32,9 @@ struct shadow_change {
 	const struct actor *by;
 	struct ub_op *ops; /* an epoch op at the end is filled in */
 	size_t n;
-	bool wrong;     /* do not judge it: a change that no honest client makes */
-	uint64_t ts_ms; /* 0: now */
+	bool wrong;                      /* do not judge it: a change that no honest client makes */
+	uint64_t ts_ms;                  /* 0: now */
+	const struct ub_epoch_op *epoch; /* when wrong: this one instead; NULL: the true one */
 };
 #define SHADOW_OPS(...) \
 	.ops = (struct ub_op[]){__VA_ARGS__}, \
