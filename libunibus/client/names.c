@@ -88,6 +88,20 @@ static bool contradicts_pin(unibus_client *c, const char *handle, const char *en
 	       strcmp(pinned, endpoint) != 0;
 }
 
+/* A name that is pinned to this key stays its name, whatever the server calls it by now; `text` is
+ * what the server said. */
+static void prefer_pin(unibus_client *c, const char *endpoint, char text[UB_HANDLE_MAX + 1])
+{
+	UB_CLEANUP(ub_freep) char *owner = NULL;
+	char pinned[UB_HANDLE_MAX + 1] = "";
+
+	if (ub_pins_get(ub_store_pins(c), UB_PIN_HANDLES, text, &owner) == UB_OK)
+		return;
+	ub_pins_handle_of(ub_store_pins(c), endpoint, pinned, sizeof(pinned));
+	if (pinned[0])
+		memcpy(text, pinned, sizeof(pinned));
+}
+
 static void tell_contradiction(unibus_client *c, const char *handle, const char *endpoint)
 {
 	char detail[UB_DETAIL_MAX];
@@ -111,6 +125,7 @@ void ub_names_put(unibus_client *c, const struct ub_endpoint *id, struct ub_str 
 		return;
 	snprintf(text, sizeof(text), "%.*s", (int)handle.len, handle.p);
 	ub_endpoint_encode(id, endpoint);
+	prefer_pin(c, endpoint, text);
 	bad = contradicts_pin(c, text, endpoint);
 	pthread_mutex_lock(&c->names->lock);
 	at = name_get(c->names, id);
