@@ -204,6 +204,7 @@ static void an_active_user_gets_exactly_his_rights(void **state)
 	struct court *c = court_new(true);
 	UB_CLEANUP(json_decrefp) json_t *env = NULL, *user = NULL;
 	UB_CLEANUP(md_answer_deinit) struct md_answer a;
+	const struct ub_room_id room = {{1}};
 	json_t *nats, *sub;
 	json_int_t now_s = (json_int_t)(c->w->now / 1000);
 
@@ -231,6 +232,8 @@ static void an_active_user_gets_exactly_his_rights(void **state)
 	assert_memory_equal(json_string_value(json_array_get(sub, 0)), "unibus.notify.", 14);
 	assert_int_equal(holds(c, 1, CID), MD_HOLDS);
 	assert_int_equal(holds(c, 2, CID), MD_HOLDS_UNKNOWN);
+	assert_int_equal(
+		md_sessions_holds(c->sessions, &a.conn, &c->w->p[1].id, &room), MD_HOLDS_NOT);
 	court_free(c);
 }
 
@@ -351,26 +354,49 @@ static enum md_verdict verdict_of(struct court *c, const struct lie *l)
 	return ask(c, l, &a);
 }
 
-static void a_host_pays_for_what_does_not_verify(void **state)
+/* How many times that question is answered before silence. */
+static unsigned answers_until_silence(struct court *c, const struct lie *l)
 {
-	struct court *c = court_new(true);
-	const struct lie bad = {.signer = 3}, good = {0}, elsewhere = {.host = "198.51.100.1"};
-	enum md_verdict v;
 	unsigned n = 0;
 
-	(void)state;
-	while ((v = verdict_of(c, &bad)) == MD_VERDICT_REFUSED_PROOF && n < 10000)
+	while (verdict_of(c, l) < MD_VERDICT_SILENT_MALFORMED && n < 1000)
 		n++;
-	/* Its own hundred, and what was kept for those who share the address. */
-	assert_int_equal(v, MD_VERDICT_SILENT_LIMIT);
-	assert_in_range(n, 400, 600);
-	assert_int_equal(verdict_of(c, &good), MD_VERDICT_SILENT_LIMIT);
-	assert_int_equal(verdict_of(c, &elsewhere), MD_VERDICT_GRANTED);
-	c->w->boot += 1000;
-	/* A verified user is judged out of the share long before the host is forgiven. */
-	assert_int_equal(verdict_of(c, &good), MD_VERDICT_GRANTED);
-	c->w->boot += 60000;
-	assert_int_equal(verdict_of(c, &bad), MD_VERDICT_REFUSED_PROOF);
+	return n;
+}
+
+static void a_host_pays_for_what_does_not_verify(void **state)
+{
+	static const struct lie BAD[] = {{.signer = 3}, {.type = "mqtt"}};
+	const struct lie good = {0}, elsewhere = {.host = "198.51.100.1"};
+
+	(void)state;
+	for (size_t i = 0; i < UB_ARRAY_LEN(BAD); i++) {
+		struct court *c = court_new(true);
+
+		/* Its own hundred, and what was kept for those who share the address. */
+		assert_in_range(answers_until_silence(c, &BAD[i]), 400, 600);
+		assert_int_equal(verdict_of(c, &BAD[i]), MD_VERDICT_SILENT_LIMIT);
+		assert_int_equal(verdict_of(c, &good), MD_VERDICT_SILENT_LIMIT);
+		assert_int_equal(verdict_of(c, &elsewhere), MD_VERDICT_GRANTED);
+		c->w->boot += 1000;
+		/* A verified user is judged out of the share long before the host is forgiven. */
+		assert_int_equal(verdict_of(c, &good), MD_VERDICT_GRANTED);
+		c->w->boot += 60000;
+		assert_int_not_equal(verdict_of(c, &BAD[i]), MD_VERDICT_SILENT_LIMIT);
+		court_free(c);
+	}
+}
+
+static void a_host_pays_for_strangers_too(void **state)
+{
+	struct court *c = court_new(true);
+	const struct lie stranger = {.peer = KIT_PEERS}, bad = {.signer = 3};
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++)
+		assert_int_equal(verdict_of(c, &stranger), MD_VERDICT_REFUSED_UNKNOWN);
+	/* A hundred of them came out of the reserve already. */
+	assert_in_range(answers_until_silence(c, &bad), 250, 320);
 	court_free(c);
 }
 
@@ -509,6 +535,7 @@ int main(void)
 		cmocka_unit_test(each_check_refuses_what_only_it_sees),
 		cmocka_unit_test(without_enforcement_refusals_let_through_and_nothing_else_does),
 		cmocka_unit_test(a_host_pays_for_what_does_not_verify),
+		cmocka_unit_test(a_host_pays_for_strangers_too),
 		cmocka_unit_test(a_key_pays_for_what_does_verify),
 		cmocka_unit_test(a_second_login_on_a_connection_replaces_the_first),
 		cmocka_unit_test(without_a_voucher_nobody_is_answered),

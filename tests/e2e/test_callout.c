@@ -5,6 +5,9 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -302,6 +305,61 @@ static void revoking_closes_every_connection_before_the_answer(void **state)
 	rawbus_close(&again);
 }
 
+#define RACERS 4
+#define RACER_CONNS 40 /* all of them stay below what a key may do at once */
+
+/* Logs in again and again, until it is refused. */
+struct racer {
+	pthread_t thread;
+	uint16_t port;
+	const struct ub_signkey *key;
+	_Atomic unsigned *in;
+	struct rawbus b[RACER_CONNS];
+	unsigned n;
+	bool refused;
+};
+
+static void *race(void *arg)
+{
+	struct racer *r = arg;
+
+	while (!r->refused && r->n < RACER_CONNS) {
+		r->refused = rawbus_enter(&r->b[r->n++], r->port, r->key) != RAWBUS_IN;
+		++*r->in;
+	}
+	return NULL;
+}
+
+static void a_login_that_races_a_revocation_does_not_outlive_it(void **state)
+{
+	struct world *w = *state;
+	struct racer *r = calloc(RACERS, sizeof(*r));
+	_Atomic unsigned in = 0;
+	struct peer p;
+
+	assert_non_null(r);
+	enrol(w, &p);
+	for (size_t i = 0; i < RACERS; i++) {
+		r[i].port = w->s.nats_port;
+		r[i].key = &p.sign;
+		r[i].in = &in;
+		assert_int_equal(0, pthread_create(&r[i].thread, NULL, race, &r[i]));
+	}
+	while (in < RACERS)
+		(void)sched_yield();
+	assert_int_equal(200, call_user_revoke(&w->s, &p.sign, NULL));
+	for (size_t i = 0; i < RACERS; i++)
+		(void)pthread_join(r[i].thread, NULL);
+	for (size_t i = 0; i < RACERS; i++) {
+		for (unsigned k = 0; k < r[i].n; k++) {
+			if (!rawbus_wait_closed(&r[i].b[k], 2000))
+				fail_msg("connection %u of racer %zu lives on", k, i);
+			rawbus_close(&r[i].b[k]);
+		}
+	}
+	free(r);
+}
+
 static void a_connection_let_in_by_an_earlier_membershipd_is_found(void **state)
 {
 	struct world *w = *state;
@@ -407,6 +465,7 @@ int main(void)
 		cmocka_unit_test(a_room_is_open_to_those_who_joined_as_their_role_says),
 		cmocka_unit_test(a_plain_room_carries_bare_payloads),
 		cmocka_unit_test(revoking_closes_every_connection_before_the_answer),
+		cmocka_unit_test(a_login_that_races_a_revocation_does_not_outlive_it),
 		cmocka_unit_test(a_connection_let_in_by_an_earlier_membershipd_is_found),
 		cmocka_unit_test(removing_notifies_and_closes_what_held_the_room_only),
 		cmocka_unit_test(a_restarted_nats_server_is_found_again),
