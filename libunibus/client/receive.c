@@ -136,6 +136,26 @@ static ub_err judge_locked(struct judge *j)
 	return err;
 }
 
+/* The server shows nothing of an entry that a member goes by, who proves to be one: he invents it,
+ * or the server hides it. People must find out which; the frame cannot be judged either way. */
+static void tell_withheld(struct judge *j)
+{
+	struct ub_room_event ev = {
+		.kind = UNIBUS_EVENT_ROLLBACK, .err = UNIBUS_ERR_ROLLBACK, .peer = &j->f.h.sender};
+	const struct ub_member *m;
+	bool signs = (j->f.h.flags & UB_FLAG_SIGNED) != 0;
+
+	pthread_mutex_lock(&j->r->lock);
+	m = ub_room_member(&j->r->state, &j->f.h.sender);
+	if (m)
+		j->sign_pub = m->sign;
+	pthread_mutex_unlock(&j->r->lock);
+	if (m && signs && ub_frame_verify(&j->f, &j->r->id, &j->sign_pub) == UB_OK)
+		ub_croom_event(j->c, j->r, &ev,
+			"the sender goes by entry %llu of the room, which the server does not show",
+			(unsigned long long)j->f.h.room_seq);
+}
+
 /* Fetches the log for a frame that is ahead of it. */
 static ub_err catch_up(struct judge *j)
 {
@@ -155,7 +175,12 @@ static ub_err catch_up(struct judge *j)
 	j->r->ahead_at = grew ? 0 : ub_mono_ms();
 	pthread_mutex_unlock(&j->r->lock);
 	/* What the sync itself failed of was told as the client's detail and events. */
-	return err == UB_OK || grew ? judge_locked(j) : UNIBUS_ERR_CORRUPT;
+	if (err != UB_OK && !grew)
+		return UNIBUS_ERR_CORRUPT;
+	err = judge_locked(j);
+	if (j->ahead && !grew)
+		tell_withheld(j);
+	return err;
 }
 
 /* ---- by its keys ---- */

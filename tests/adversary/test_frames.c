@@ -511,6 +511,39 @@ static void a_policy_of_old_is_no_excuse(void **state)
 	part(b);
 }
 
+/* The log is fetched for such a frame once a second: Bob goes on until it is. */
+static bool hidden_entry_is_told(struct libpeer *alice, void *arg)
+{
+	struct bus *b = arg;
+	struct forge f = next(b);
+
+	f.h.room_seq += 1;
+	send_it(b, &f, "not to be read");
+	return libpeer_events(alice, UNIBUS_EVENT_ROLLBACK) > 0;
+}
+
+/* Bob goes by an entry that the server does not show: he lies, or it hides something. */
+static void an_entry_that_the_server_hides_is_an_alarm(void **state)
+{
+	struct bus *b = *state;
+	struct libpeer_said said;
+	struct forge f;
+
+	meet(b, "room.hidden", &(struct unibus_policy){.encrypt = true, .sign = true});
+	assert_open(b);
+	f = next(b);
+	f.h.room_seq += 1;
+	f.sign_key = &b->eve_is.sk;
+	assert_forgery(b, "signed by nobody in the room", &f, UNIBUS_ERR_CORRUPT);
+	assert_int_equal(0, libpeer_events(&b->alice, UNIBUS_EVENT_ROLLBACK));
+	assert_true(libpeer_until(&b->alice, hidden_entry_is_told, b));
+	assert_true(libpeer_told(&b->alice, UNIBUS_EVENT_ROLLBACK, UNIBUS_ERR_ROLLBACK, &said));
+	assert_string_equal(b->bob_is.idz, said.peer);
+	assert_false(libpeer_heard(&b->alice, "not to be read"));
+	assert_open(b);
+	part(b);
+}
+
 /* Bob was shown another history, and says so with a good signature. */
 static void another_head_is_an_alarm_that_names_the_sender(void **state)
 {
@@ -541,6 +574,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_dropped),
 		cmocka_unit_test(an_old_epoch_is_refused),
 		cmocka_unit_test(a_policy_of_old_is_no_excuse),
+		cmocka_unit_test(an_entry_that_the_server_hides_is_an_alarm),
 		cmocka_unit_test(another_head_is_an_alarm_that_names_the_sender),
 	};
 
