@@ -1,6 +1,7 @@
 #include "client/dispatch.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "client/options.h"
 #include "core/endpoint.h"
@@ -34,12 +35,16 @@ struct item {
 struct ub_dispatch {
 	struct ub_dispatch_config c;
 	pthread_t thread;
-	pthread_mutex_t lock;
+	struct item *batch; /* the thread's own: taken off the queue, not run yet */
+	atomic_bool stopping;
+	atomic_uint_least64_t begun, done; /* items run; only the thread counts them up */
+	atomic_uint waiting;               /* threads in a barrier */
+
+	pthread_mutex_t lock; /* guards: */
 	pthread_cond_t filled, emptied;
 	struct item *head, **tail;
 	size_t messages, bytes, events;
-	uint64_t begun, done; /* items handed to the thread and finished */
-	bool stopping, joined;
+	bool joined;
 };
 
 static void item_free(struct ub_dispatch *d, struct item *it)
@@ -82,30 +87,35 @@ static void run_item(struct ub_dispatch *d, struct item *it)
 	}
 }
 
+/* Everything that is queued, at once: the lock is taken once for all of it. */
+static struct item *take_batch(struct ub_dispatch *d)
+{
+	struct item *it;
+
+	pthread_mutex_lock(&d->lock);
+	while (!d->head && !atomic_load(&d->stopping))
+		pthread_cond_wait(&d->filled, &d->lock);
+	it = d->head;
+	d->head = NULL;
+	d->tail = &d->head;
+	if (d->messages >= MESSAGES_MAX || d->bytes >= BYTES_MAX)
+		pthread_cond_broadcast(&d->emptied);
+	d->messages = d->bytes = d->events = 0;
+	pthread_mutex_unlock(&d->lock);
+	return it;
+}
+
 /* The next item, or NULL when it is time to end. */
 static struct item *take(struct ub_dispatch *d)
 {
 	struct item *it;
 
-	pthread_mutex_lock(&d->lock);
-	while (!d->head && !d->stopping)
-		pthread_cond_wait(&d->filled, &d->lock);
-	it = d->stopping ? NULL : d->head;
-	if (it) {
-		d->head = it->next;
-		if (!d->head)
-			d->tail = &d->head;
-		d->begun++;
-		if (it->kind == ITEM_MESSAGE) {
-			if (d->messages == MESSAGES_MAX || d->bytes >= BYTES_MAX)
-				pthread_cond_broadcast(&d->emptied);
-			d->messages--;
-			d->bytes -= it->msg.data.len;
-		} else {
-			d->events--;
-		}
-	}
-	pthread_mutex_unlock(&d->lock);
+	if (!d->batch)
+		d->batch = take_batch(d);
+	if (atomic_load(&d->stopping))
+		return NULL;
+	it = d->batch;
+	d->batch = it->next;
 	return it;
 }
 
@@ -115,10 +125,13 @@ static void *dispatch_main(void *arg)
 	struct item *it;
 
 	while ((it = take(d)) != NULL) {
+		atomic_fetch_add(&d->begun, 1);
 		run_item(d, it);
 		item_free(d, it);
+		atomic_fetch_add(&d->done, 1);
+		if (atomic_load(&d->waiting) == 0)
+			continue;
 		pthread_mutex_lock(&d->lock);
-		d->done++;
 		pthread_cond_broadcast(&d->emptied);
 		pthread_mutex_unlock(&d->lock);
 	}
@@ -150,7 +163,7 @@ void ub_dispatch_stop(struct ub_dispatch *d)
 	bool join;
 
 	pthread_mutex_lock(&d->lock);
-	d->stopping = true;
+	atomic_store(&d->stopping, true);
 	join = !d->joined;
 	d->joined = true;
 	pthread_cond_broadcast(&d->filled);
@@ -160,16 +173,22 @@ void ub_dispatch_stop(struct ub_dispatch *d)
 		pthread_join(d->thread, NULL);
 }
 
+static void items_free(struct ub_dispatch *d, struct item *it)
+{
+	while (it) {
+		struct item *next = it->next;
+
+		item_free(d, it);
+		it = next;
+	}
+}
+
 void ub_dispatch_free(struct ub_dispatch *d)
 {
 	if (!d)
 		return;
-	while (d->head) {
-		struct item *it = d->head;
-
-		d->head = it->next;
-		item_free(d, it);
-	}
+	items_free(d, d->batch);
+	items_free(d, d->head);
 	pthread_cond_destroy(&d->emptied);
 	pthread_cond_destroy(&d->filled);
 	pthread_mutex_destroy(&d->lock);
@@ -196,9 +215,9 @@ void ub_dispatch_message(struct ub_dispatch *d, struct ub_croom *room, struct bu
 	it->room = room;
 	it->msg = *msg;
 	pthread_mutex_lock(&d->lock);
-	while (!d->stopping && (d->messages == MESSAGES_MAX || d->bytes >= BYTES_MAX))
+	while (!atomic_load(&d->stopping) && (d->messages >= MESSAGES_MAX || d->bytes >= BYTES_MAX))
 		pthread_cond_wait(&d->emptied, &d->lock);
-	if (!d->stopping) {
+	if (!atomic_load(&d->stopping)) {
 		d->messages++;
 		d->bytes += msg->data.len;
 		push(d, it);
@@ -213,7 +232,7 @@ void ub_dispatch_message(struct ub_dispatch *d, struct ub_croom *room, struct bu
 static void push_control(struct ub_dispatch *d, struct item *it, bool may_drop)
 {
 	pthread_mutex_lock(&d->lock);
-	if (!d->stopping && !(may_drop && d->events >= EVENTS_MAX)) {
+	if (!atomic_load(&d->stopping) && !(may_drop && d->events >= EVENTS_MAX)) {
 		d->events++;
 		push(d, it);
 		it = NULL;
@@ -279,8 +298,10 @@ void ub_dispatch_barrier(struct ub_dispatch *d)
 	if (ub_dispatch_here(d))
 		return;
 	pthread_mutex_lock(&d->lock);
-	begun = d->begun;
-	while (d->done < begun && !d->joined)
+	atomic_fetch_add(&d->waiting, 1);
+	begun = atomic_load(&d->begun);
+	while (atomic_load(&d->done) < begun)
 		pthread_cond_wait(&d->emptied, &d->lock);
+	atomic_fetch_sub(&d->waiting, 1);
 	pthread_mutex_unlock(&d->lock);
 }

@@ -80,16 +80,14 @@ static ub_err moment_ready(unibus_client *c, struct ub_croom *r, struct moment *
 	return err;
 }
 
-static ub_err header_fill(
-	unibus_client *c, const struct unibus_publish *p, struct ub_frame_header *h)
+static ub_err header_fill(unibus_client *c, const struct unibus_publish *p,
+	const uint8_t random[10], struct ub_frame_header *h)
 {
-	uint8_t random[10];
 	ub_err err = UB_OK;
 
 	h->kind = (uint8_t)(p->kind ? p->kind : UNIBUS_MESSAGE);
 	h->sender = c->o->id->endpoint;
 	h->session = ub_store_session(c);
-	randombytes_buf(random, sizeof(random));
 	ub_ulid_make(ub_control_now_ms(c->ctl), random, &h->id);
 	if (p->thread) {
 		h->flags |= UB_FLAG_THREAD;
@@ -111,14 +109,17 @@ static ub_err seal(unibus_client *c, struct ub_croom *r, const struct unibus_pub
 		.media_type = ub_str(p->media_type ? p->media_type : ""),
 		.body = {p->data, p->len},
 	};
-	ub_err err = header_fill(c, p, &m->h);
+	uint8_t random[sizeof(s.nonce) + 10]; /* in one go: each is a call of the kernel */
+	ub_err err;
 
+	randombytes_buf(random, sizeof(random));
+	err = header_fill(c, p, random + sizeof(s.nonce), &m->h);
 	if (err != UB_OK)
 		return err;
 	if (m->policy.encrypt) {
 		ub_frame_sender_key(&m->key, &r->id, m->h.epoch, &m->h.sender, &sender_key);
 		s.sender_key = &sender_key;
-		randombytes_buf(s.nonce, sizeof(s.nonce));
+		memcpy(s.nonce, random, sizeof(s.nonce));
 	}
 	if (m->policy.sign)
 		s.sign_key = &c->o->id->keys->sign;
