@@ -46,10 +46,13 @@ struct md_follower {
 	const char *prefix; /* "d."; "" is all */
 	/* Some records in revision order; the records of one commit that match the prefix come
 	 * together. `rev` is the store's revision after them, also when n is 0. At first all
-	 * current records come in batches of any size; then `caught_up` once; then each change. */
+	 * current records come in batches of any size; then `caught_up` once; then each change. An
+	 * engine that follows servers may leave out what was overwritten before it could be told,
+	 * and then tells all up to a moment in one batch. */
 	void (*batch)(void *arg, const struct md_record *recs, size_t n, uint64_t rev);
 	void (*caught_up)(void *arg, uint64_t rev);
-	/* The store cannot vouch for being current any more / can again. May be NULL. */
+	/* The store cannot vouch for being current any more; when it can, `caught_up` is called
+	 * again. May be NULL. */
 	void (*lost)(void *arg);
 	void *arg;
 };
@@ -78,8 +81,8 @@ ub_err md_store_get(struct md_store *s, const char *key, struct ub_buf *value, u
  * UNIBUS_ERR_IO: nothing happened. UNIBUS_ERR_OUTCOME_UNKNOWN: it may yet happen. */
 UB_MUST_CHECK
 ub_err md_store_commit(struct md_store *s, const struct md_op *ops, size_t n, uint64_t *ret_rev);
-/* Up to MD_FOLLOWERS_MAX followers, until close; the prefix is copied. Returns after caught_up for
- * SQLite and memory. UNIBUS_ERR_LIMIT, UNIBUS_ERR_INVALID (prefix), UNIBUS_ERR_NOMEM,
+/* Up to MD_FOLLOWERS_MAX followers, until close; the prefix is copied. Returns after caught_up.
+ * UNIBUS_ERR_LIMIT, UNIBUS_ERR_INVALID (prefix), UNIBUS_ERR_NOMEM,
  * UNIBUS_ERR_IO, UNIBUS_ERR_UNAVAILABLE: it does not follow, though batches may have come. */
 UB_MUST_CHECK
 ub_err md_store_follow(struct md_store *s, const struct md_follower *f);

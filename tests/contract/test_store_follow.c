@@ -67,7 +67,9 @@ static void current_records_come_in_revision_order_then_changes(void **state)
 	expect_note(&t->v[0], "d.a", "2", a, false);
 	expect_note(&t->v[1], "d.b", "5", b, false);
 
-	uint64_t a2 = put(f->s, "d.a", "7", a), a3 = del(f->s, "d.a", a2);
+	uint64_t a2 = put(f->s, "d.a", "7", a);
+	notes_wait(t, a2);
+	uint64_t a3 = del(f->s, "d.a", a2);
 	uint64_t n = put(f->s, "d.new", "", 0);
 	notes_wait(t, n);
 	assert_int_equal(t->caught_up, 1);
@@ -209,6 +211,7 @@ static void a_few_may_follow_each_its_prefix(void **state)
 /* A follower that looks up in the store what it is told. */
 struct reader {
 	struct md_store *s;
+	struct notes *done; /* noted afterwards, by batches without records */
 	_Atomic size_t reads, wrong;
 	_Atomic uint64_t rev;
 };
@@ -230,19 +233,23 @@ static void read_batch(void *arg, const struct md_record *recs, size_t n, uint64
 	if (md_store_revision(r->s) < rev)
 		atomic_fetch_add(&r->wrong, 1);
 	atomic_store(&r->rev, rev);
+	struct md_follower note = notes_follower(r->done, "");
+	note.batch(note.arg, NULL, 0, rev);
 }
 
 static void read_caught_up(void *arg, uint64_t rev)
 {
 	struct reader *r = arg;
+	struct md_follower note = notes_follower(r->done, "");
 
 	atomic_store(&r->rev, rev);
+	note.caught_up(note.arg, rev);
 }
 
 static void a_follower_may_read(void **state)
 {
 	struct store_fixture *f = *state;
-	struct reader r = {.s = f->s};
+	struct reader r = {.s = f->s, .done = notes_new()};
 	struct notes *t = notes_new();
 	const struct md_follower reader = {
 		.prefix = "", .batch = read_batch, .caught_up = read_caught_up, .arg = &r};
@@ -250,14 +257,19 @@ static void a_follower_may_read(void **state)
 
 	assert_int_equal(md_store_follow(f->s, &reader), UB_OK);
 	follow(f->s, t, "");
+	/* One at a time: a store may tell later, when the record is another one. */
 	a = put(f->s, "d.a", "22", a);
+	notes_wait(r.done, a);
 	last = del(f->s, "d.a", a);
+	notes_wait(r.done, last);
 	last = put(f->s, "d.b", "", 0);
+	notes_wait(r.done, last);
 	notes_wait(t, last);
 	close_store(f); /* whatever thread callbacks run on, it has ended */
 	assert_int_equal(atomic_load(&r.rev), last);
 	assert_int_equal(atomic_load(&r.wrong), 0);
 	assert_int_equal(atomic_load(&r.reads), 4);
+	notes_free(r.done);
 	notes_free(t);
 }
 
@@ -326,10 +338,13 @@ static void of_racing_writers_exactly_one_wins_each_revision(void **state)
 	(void)snprintf(want, sizeof(want), "%d", THREADS * WINS);
 	assert_record(f->s, "counter", want, last);
 	notes_wait(t, last);
-	assert_int_equal(t->n, 1 + THREADS * WINS);
+	assert_true(f->engine->skips || t->n == 1 + THREADS * WINS);
+	assert_int_equal(t->v[t->n - 1].rev, last);
 	for (size_t i = 0; i < t->n; i++) {
-		(void)snprintf(want, sizeof(want), "%zu", i);
-		expect_note(&t->v[i], "counter", want, first + i, false);
+		(void)snprintf(
+			want, sizeof(want), "%llu", (unsigned long long)(t->v[i].rev - first));
+		assert_true(i == 0 || t->v[i].rev > t->v[i - 1].rev);
+		expect_note(&t->v[i], "counter", want, t->v[i].rev, false);
 	}
 	close_store(f);
 	notes_free(t);
@@ -377,6 +392,19 @@ static ub_err look_at_pair(void *arg, const struct md_record *r)
 	return UB_OK;
 }
 
+static void expect_whole_pairs(const struct notes *t)
+{
+	assert_int_equal(t->n % 2, 0);
+	for (size_t i = 0; i < t->n; i += 2) {
+		assert_string_equal(t->v[i].key, "a.1");
+		assert_string_equal(t->v[i + 1].key, "a.2");
+		assert_string_equal(t->v[i].value, t->v[i + 1].value);
+		assert_int_equal(t->v[i].batch, t->v[i + 1].batch);
+		assert_int_equal(t->v[i].rev + 1, t->v[i + 1].rev);
+		assert_true(i == 0 || t->v[i].rev > t->v[i - 1].rev);
+	}
+}
+
 static void nobody_sees_half_a_commit(void **state)
 {
 	struct store_fixture *f = *state;
@@ -406,16 +434,14 @@ static void nobody_sees_half_a_commit(void **state)
 	notes_wait(early, 600);
 	notes_wait(late, 600);
 	assert_int_equal(md_store_revision(f->s), 600);
-	assert_int_equal(early->n, 300);
-	for (size_t i = 0; i < early->n; i += 2) {
-		assert_string_equal(early->v[i].value, early->v[i + 1].value);
-		assert_int_equal(early->v[i].batch, early->v[i + 1].batch);
-		assert_int_equal(early->v[i].rev + 1, early->v[i + 1].rev);
-	}
+	assert_true(f->engine->skips || early->n == 300);
+	expect_whole_pairs(early);
+	expect_whole_pairs(late);
 	/* The late one has what was current, and after that all that the early one had. */
 	assert_true(late->at_caught_up <= 2);
-	assert_true(late->n >= 2 && late->n <= early->n);
-	for (size_t i = 1; i <= late->n - late->at_caught_up; i++)
+	assert_true(late->n >= 2);
+	assert_int_equal(late->v[late->n - 1].rev, early->v[early->n - 1].rev);
+	for (size_t i = 1; !f->engine->skips && i <= late->n - late->at_caught_up; i++)
 		assert_int_equal(late->v[late->n - i].rev, early->v[early->n - i].rev);
 	close_store(f);
 	notes_free(early);

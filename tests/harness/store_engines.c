@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include "tests/harness/kv_cluster.h"
+
 #define RUNS_MAX 256
 
 static ub_err open_memory(struct store_fixture *f, struct md_store **ret)
@@ -22,9 +24,54 @@ static ub_err open_sqlite(struct store_fixture *f, struct md_store **ret)
 		&(struct md_sqlite_options){.path = path, .create = true, .exclusive = true}, ret);
 }
 
+/* One for each number of replicas, started when the first case needs it. */
+static struct {
+	struct kv_cluster c;
+	bool runs;
+} clusters[KV_CLUSTER_MAX];
+
+static ub_err open_kv(struct store_fixture *f, struct md_store **ret)
+{
+	unsigned n = f->engine->replicas;
+	struct kv_cluster *c = &clusters[n - 1].c;
+
+	if (!clusters[n - 1].runs && kv_cluster_start(c, n, false))
+		return UNIBUS_ERR_IO;
+	clusters[n - 1].runs = true;
+	struct md_jetstream_options o = kv_cluster_options(c);
+	if (!f->made) {
+		ub_err e = kv_cluster_wipe(c) ? UNIBUS_ERR_IO : md_store_jetstream_create(&o);
+
+		if (e)
+			return e;
+	}
+	return md_store_jetstream_open(&o, ret);
+}
+
+static void stop_clusters(void)
+{
+	for (size_t i = 0; i < UB_ARRAY_LEN(clusters); i++) {
+		if (clusters[i].runs)
+			kv_cluster_stop(&clusters[i].c);
+		clusters[i].runs = false;
+	}
+}
+
 static struct store_engine engines[] = {
-	{"memory", false, open_memory},
-	{"sqlite", true, open_sqlite},
+	{.name = "memory", .label = "memory", .open = open_memory},
+	{.name = "sqlite", .label = "sqlite", .persistent = true, .open = open_sqlite},
+	{.name = "kv",
+		.label = "kv, 1 server",
+		.persistent = true,
+		.skips = true,
+		.replicas = 1,
+		.open = open_kv},
+	{.name = "kv",
+		.label = "kv, 3 servers",
+		.persistent = true,
+		.skips = true,
+		.replicas = 3,
+		.open = open_kv},
 };
 
 static int set_up(void **state)
@@ -35,6 +82,7 @@ static int set_up(void **state)
 	f->engine = *state;
 	assert_int_equal(proc_dir_make(f->dir), 0);
 	assert_int_equal(f->engine->open(f, &f->s), UB_OK);
+	f->made = true;
 	*state = f;
 	return 0;
 }
@@ -67,7 +115,7 @@ int store_run(const struct store_case *cases, size_t n)
 		for (size_t i = 0; i < n; i++) {
 			if (cases[i].persistent && !engines[e].persistent)
 				continue;
-			(void)snprintf(names[at], sizeof(names[at]), "%s: %s", engines[e].name,
+			(void)snprintf(names[at], sizeof(names[at]), "%s: %s", engines[e].label,
 				cases[i].name);
 			tests[at] = (struct CMUnitTest){
 				.name = names[at],
@@ -79,5 +127,7 @@ int store_run(const struct store_case *cases, size_t n)
 			at++;
 		}
 	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	stop_clusters();
+	return failed;
 }

@@ -14,11 +14,15 @@ struct store_fixture {
 	const struct store_engine *engine;
 	char dir[PROC_PATH];
 	struct md_store *s;
+	bool made; /* by this case: what is there on opening is its own */
 };
 
 struct store_engine {
-	const char *name; /* what md_store_name says */
-	bool persistent;  /* opening again finds what was there */
+	const char *name;  /* what md_store_name says */
+	const char *label; /* of its cases */
+	bool persistent;   /* opening again finds what was there */
+	bool skips;        /* may leave out for a follower what has been overwritten meanwhile */
+	unsigned replicas; /* of a bucket on servers; 0: it lives in this process */
 	ub_err (*open)(struct store_fixture *f, struct md_store **ret);
 };
 
