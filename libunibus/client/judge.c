@@ -80,6 +80,7 @@ static ub_err judge_state(struct ub_judge *j)
 	const struct ub_symkey *k;
 	ub_err err = check_subject(j);
 
+	j->ahead = false;
 	if (err != UB_OK)
 		return err;
 	then = ub_roomhist_at(&j->r->hist, j->f.h.room_seq);

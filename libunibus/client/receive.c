@@ -40,26 +40,22 @@ static void tell_withheld(struct ub_judge *j)
 /* Fetches the log for a frame that is ahead of it. */
 static ub_err catch_up(struct ub_judge *j)
 {
-	uint64_t now = ub_mono_ms(), before;
-	bool may, grew;
-	ub_err err;
+	uint64_t now = ub_mono_ms();
+	bool may;
+	ub_err err, synced;
 
 	pthread_mutex_lock(&j->r->lock);
 	may = j->r->ahead_at == 0 || now - j->r->ahead_at >= AHEAD_PAUSE_MS;
-	before = j->r->n_entries;
 	pthread_mutex_unlock(&j->r->lock);
 	if (!may)
 		return UNIBUS_ERR_CORRUPT;
-	err = ub_croom_sync(j->c, j->r);
-	pthread_mutex_lock(&j->r->lock);
-	grew = j->r->n_entries > before;
-	j->r->ahead_at = grew ? 0 : ub_mono_ms();
-	pthread_mutex_unlock(&j->r->lock);
-	/* What the sync itself failed of was told as the client's detail and events. */
-	if (err != UB_OK && !grew)
-		return UNIBUS_ERR_CORRUPT;
+	/* What it fails of is told as the client's detail and events; what it brought counts. */
+	synced = ub_croom_sync(j->c, j->r);
 	err = ub_judge_log(j);
-	if (j->ahead && !grew)
+	pthread_mutex_lock(&j->r->lock);
+	j->r->ahead_at = j->ahead ? ub_mono_ms() : 0;
+	pthread_mutex_unlock(&j->r->lock);
+	if (j->ahead && synced == UB_OK)
 		tell_withheld(j);
 	return err;
 }
