@@ -302,21 +302,26 @@ static void another_rooms_log_is_an_alarm_and_leaves_nothing_behind(void **state
 	shadow_deinit(&other);
 }
 
-static bool rename_rooms(struct lie *l, json_t *answer)
+static bool rename_room(struct lie *l, json_t *answer)
 {
+	bool done = false;
 	json_t *room;
 	size_t i;
 
-	json_array_foreach (json_object_get(answer, "rooms"), i, room)
-		(void)json_object_set_new(room, "subject", json_string(l->text));
-	return true;
+	json_array_foreach (json_object_get(answer, "rooms"), i, room) {
+		const char *id = json_string_value(json_object_get(room, "room_id"));
+
+		if (strcmp(id, l->b->room.idz) == 0)
+			done = json_object_set_new(room, "subject", json_string(l->text)) == 0;
+	}
+	return done;
 }
 
 /* A room of the server's choice under the name that was asked for. */
 static void another_room_under_a_name_is_not_opened(void **state)
 {
 	struct stage *b = *state;
-	struct lie l = {.twist = rename_rooms, .text = "room.treasury"};
+	struct lie l = {.twist = rename_room, .text = "room.treasury"};
 	unibus_room *room = NULL;
 
 	lie_about(&l, b, "/members/");

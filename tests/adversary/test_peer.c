@@ -498,7 +498,8 @@ static void a_revoked_peer_is_off_both_planes_before_the_answer(void **state)
 	ask(ASK(&b->s, &b->s.admin, "POST", target, NULL), &a);
 	assert_true(rawbus_is_closed(&raw)); /* it does not wait */
 	assert_int_equal(200, a.status);
-	assert_in_range(json_integer_value(json_object_get(a.json, "kicked")), 2, 4);
+	/* At least the one that does not go by itself when it is told. */
+	assert_in_range(json_integer_value(json_object_get(a.json, "kicked")), 1, 4);
 	assert_int_equal(0, json_array_size(json_object_get(a.json, "unconfirmed")));
 	print_message("revoked and off the bus in %d ms\n",
 		(int)json_integer_value(json_object_get(a.json, "ms")));
