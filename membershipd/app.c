@@ -5,6 +5,7 @@
 
 #include "core/key.h"
 #include "membershipd/cmd/cmd.h"
+#include "membershipd/domain/blob.h"
 #include "membershipd/domain/service.h"
 #include "membershipd/http/http.h"
 #include "membershipd/nats/authcallout.h"
@@ -12,18 +13,21 @@
 #include "membershipd/nats/keys.h"
 #include "membershipd/nats/kicks.h"
 #include "membershipd/nats/link.h"
+#include "membershipd/store/blob_dir.h"
 #include "support/log.h"
 #include "support/process.h"
 
 #define SAY_EVERY_MS 5000
 #define TICK_MS 5000 /* systemd's watchdog and the link's state are looked at this often */
 #define LEVEL_FILE_MAX 64
+#define TIDY_MAX 1024 /* blobs of closed rooms removed in one tick: below a second of commits */
 
 /* Everything that runs; NULL is not there. Freed in an order of its own: app_stop. */
 struct app {
 	const struct md_options *o;
 	struct md_keys *keys;
 	struct md_store *store;
+	struct md_blob_dir *blobs;
 	struct md_sessions *sessions;
 	struct md_link *link;
 	struct md_kicks *kicks;
@@ -152,7 +156,10 @@ static int make_service(struct app *a)
 		.env = md_env_real(),
 		.limits = {.members_max = o->members_max,
 			.joined_max = o->joined_max,
-			.owned_max = o->owned_max},
+			.owned_max = o->owned_max,
+			.blob_max = o->blob_max,
+			.blob_user_max = o->blob_user_max,
+			.blob_room_max = o->blob_room_max},
 		.refuse_cleartext = refuses_cleartext(o),
 	};
 	ub_err err;
@@ -161,6 +168,33 @@ static int make_service(struct app *a)
 		c.events = md_kicks_events(a->kicks);
 	err = md_service_new(&c, &a->svc);
 	return err ? refuse_err("cannot read the state in", o->db, err) : MD_EXIT_OK;
+}
+
+static int refuse_blobs(const char *dir, ub_err err)
+{
+	if (err == UNIBUS_ERR_BAD_FILE)
+		(void)fprintf(stderr,
+			"membershipd: %s does not hold the uploaded files of this database, but "
+			"something else; give its own folder with --blob-dir\n",
+			dir);
+	else if (err == UNIBUS_ERR_INSECURE_FILE)
+		(void)fprintf(stderr,
+			"membershipd: %s holds uploaded files and is accessible to others; run: "
+			"chmod 700 %s\n",
+			dir, dir);
+	else
+		return refuse_err("cannot keep uploaded files in", dir, err);
+	return MD_EXIT_FAILED;
+}
+
+static int make_blobs(struct app *a)
+{
+	UB_CLEANUP(ub_freep) char *dir = md_options_blob_dir(a->o);
+	ub_err err = dir ? md_blob_dir_open(dir, &a->blobs) : UNIBUS_ERR_NOMEM;
+
+	if (!err)
+		err = md_blob_attach(a->svc, a->blobs);
+	return err ? refuse_blobs(dir ? dir : "(none)", err) : MD_EXIT_OK;
 }
 
 /* Logins are answered from here on: the directory is caught up. */
@@ -219,6 +253,8 @@ static int start(struct app *a, const struct md_app_hooks *hooks)
 		rc = make_bus(a);
 	if (!rc)
 		rc = make_service(a);
+	if (!rc)
+		rc = make_blobs(a);
 	if (!rc && md_options_has_bus(a->o))
 		rc = start_bus(a);
 	if (!rc)
@@ -249,6 +285,7 @@ static void stop(struct app *a)
 	md_sessions_free(a->sessions);
 	md_keys_free(a->keys);
 	md_store_close(a->store);
+	md_blob_dir_close(a->blobs);
 }
 
 static void set_level(const struct md_options *o)
@@ -344,6 +381,17 @@ static void watch_link(struct app *a, enum md_link_state *state)
 		why.text, NULL);
 }
 
+static void tidy(struct app *a)
+{
+	size_t n = 0;
+	ub_err err = md_blob_tidy(a->svc, TIDY_MAX, &n);
+
+	if (err)
+		log_warn("blobs_not_removed", "why", unibus_strerror(err), NULL);
+	else if (n)
+		log_info("blobs_removed", "count", log_num(n), NULL);
+}
+
 static int serve(struct app *a)
 {
 	enum md_link_state state = MD_LINK_UP;
@@ -362,6 +410,7 @@ static int serve(struct app *a)
 			break;
 		case PROCESS_TIMEOUT:
 			watch_link(a, &state);
+			tidy(a);
 			process_notify_systemd("WATCHDOG=1");
 			break;
 		}

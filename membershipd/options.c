@@ -1,12 +1,14 @@
 #include "membershipd/options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/buf.h"
 #include "core/limits.h"
 #include "support/log.h"
 
@@ -31,6 +33,9 @@ const struct opt_row md_option_rows[] = {
 		"where the control state lives"},
 	{"db", "FILE", OPT_TEXT, FIELD(db), ENV "DB", "./local_files/unibus.db", 0, 0, NULL,
 		"the SQLite file; `membershipd user add` makes it"},
+	{"blob-dir", "DIR", OPT_TEXT, FIELD(blob_dir), ENV "BLOB_DIR", NULL, 0, 0, NULL,
+		"folder of uploaded files, made when missing; without it: the SQLite file's name "
+		"and .blobs"},
 	{"bus-auth", "MODE", OPT_CHOICE, FIELD(bus_auth), ENV "BUS_AUTH", "enforce", 0, 0, AUTHS,
 		"who may use REST and bus: off (anybody, loopback only), soft (judged and logged, "
 		"let through), enforce"},
@@ -51,6 +56,14 @@ const struct opt_row md_option_rows[] = {
 		1, UB_ROOMS_JOINED_MAX, NULL, "joined rooms; lowers the limit of 500"},
 	{"max-rooms-owned", "N", OPT_NUMBER, FIELD(owned_max), ENV "MAX_ROOMS_OWNED", NULL, 1,
 		UB_ROOMS_OWNED_MAX, NULL, "lowers the limit of 200"},
+	{"max-blob-bytes", "N", OPT_NUMBER, FIELD(blob_max), ENV "MAX_BLOB_BYTES", NULL, 1,
+		UB_BLOB_MAX, NULL, "one upload; lowers the limit of 16 MiB"},
+	{"max-blob-bytes-per-user", "N", OPT_NUMBER, FIELD(blob_user_max),
+		ENV "MAX_BLOB_BYTES_PER_USER", NULL, 1, UB_BLOB_USER_MAX, NULL,
+		"all that one user has uploaded to open rooms; lowers the limit of 1 GiB"},
+	{"max-blob-bytes-per-room", "N", OPT_NUMBER, FIELD(blob_room_max),
+		ENV "MAX_BLOB_BYTES_PER_ROOM", NULL, 1, UB_BLOB_ROOM_MAX, NULL,
+		"lowers the limit of 4 GiB"},
 	{"threads", "N", OPT_NUMBER, FIELD(threads), ENV "THREADS", "2", 1, 64, NULL,
 		"event loops of the REST API"},
 	{"log-level", "LEVEL", OPT_CHOICE, FIELD(log_level), ENV "LOG_LEVEL", "info", 0, 0, LEVELS,
@@ -80,6 +93,16 @@ ub_err md_options_parse(const struct opt_args *a, struct md_options *ret)
 
 	*ret = (struct md_options){.bind = NULL};
 	return options_parse(md_option_rows, a, ret, NULL, 0, &n);
+}
+
+char *md_options_blob_dir(const struct md_options *o)
+{
+	UB_CLEANUP(ub_buf_deinit) struct ub_buf b = UB_BUF(PATH_MAX);
+
+	ub_buf_z(&b, o->blob_dir ? o->blob_dir : o->db);
+	if (!o->blob_dir)
+		ub_buf_z(&b, ".blobs");
+	return ub_buf_take(&b);
 }
 
 void md_options_deinit(struct md_options *o)

@@ -23,11 +23,13 @@ struct md_options {
 	const char *keys; /* folder of the service's keys; "none" with off or soft: no bus */
 	int store;        /* enum md_store_kind */
 	const char *db;
+	const char *blob_dir; /* NULL: beside the database, see md_options_blob_dir */
 	int bus_auth;
 	const char *tls_cert, *tls_key, *ca; /* NULL: none */
 	bool allow_cleartext_rooms;
 	uint64_t session_ttl_ms;
 	uint64_t members_max, joined_max, owned_max;
+	uint64_t blob_max, blob_user_max, blob_room_max; /* bytes */
 	uint64_t threads;           /* HTTP event loops */
 	int log_level;              /* enum log_level */
 	const char *log_level_file; /* NULL: none */
@@ -55,6 +57,10 @@ struct md_refusal {
  * membershipd must not start like this. */
 UB_MUST_CHECK
 bool md_options_check(const struct md_options *o, struct md_refusal *ret);
+
+/* Where uploaded files are: --blob-dir, or the database's path with ".blobs", to be freed. NULL
+ * when out of memory. */
+char *md_options_blob_dir(const struct md_options *o);
 
 /* Does the address or URL name this host only? */
 bool md_is_loopback(const char *host);

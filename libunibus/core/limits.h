@@ -39,13 +39,20 @@
 
 /* HTTP. */
 #define UB_BODY_MAX (1024 * 1024)
-#define UB_BLOB_MAX (16 * 1024 * 1024)
+#define UB_BLOB_MAX (16 * 1024 * 1024) /* (option) */
 #define UB_TARGET_MAX 2048
 #define UB_HEADER_BYTES_MAX (16 * 1024)
 #define UB_HEADER_SECONDS_MAX \
 	10 /* until the headers are complete; bytes trickling do not extend it */
 #define UB_HTTP_CONNECTIONS_MAX 4096
 #define UB_LIST_MAX 1000
+
+/* Blobs. */
+#define UB_BLOB_USER_MAX (1024LL * 1024 * 1024)     /* (option) what one user has uploaded */
+#define UB_BLOB_ROOM_MAX (4 * 1024LL * 1024 * 1024) /* (option) */
+#define UB_BLOB_CHARGE_MIN (64 * 1024) /* one counts at least this: 16,384 a user, no more */
+#define UB_BLOB_UPLOADS_MAX 64         /* under way at once: a GiB that is not accounted yet */
+#define UB_BLOB_UPLOADS_USER_MAX 4
 
 /* Signed requests. */
 #define UB_REQUEST_WINDOW_MS (60 * 1000)

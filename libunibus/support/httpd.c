@@ -60,7 +60,9 @@ static void completed(
 		return;
 	*con_cls = NULL;
 	httpd_conn_expect(r->conn, r->h->c.idle_ms);
-	if (r->body.max)
+	if (r->headed && r->h->c.hooks.end)
+		r->h->c.hooks.end(r->h->c.app, r);
+	if (r->held)
 		atomic_fetch_sub(&r->h->bodies, r->length);
 	ub_buf_deinit(&r->body);
 	if (r->response)
@@ -97,18 +99,32 @@ static void admit(struct httpd_req *r)
 		"too many requests from your address; wait as long as Retry-After says");
 }
 
-/* Room for the body is taken before it comes, and given back in completed. */
+static void check_length(struct httpd_req *r)
+{
+	if (r->length <= r->route->body_max)
+		return;
+	r->close = true;
+	httpd_fail(r, UNIBUS_ERR_TOO_LARGE, "the body is larger than this path takes");
+}
+
+static void judge_head(struct httpd_req *r)
+{
+	const struct httpd_config *c = &r->h->c;
+
+	if (!c->hooks.head)
+		return;
+	r->headed = true;
+	c->hooks.head(c->app, r);
+}
+
+/* Memory for the body is taken before it comes, and given back in completed. */
 static void reserve(struct httpd_req *r)
 {
 	struct httpd *h = r->h;
 
-	if (r->length > r->route->body_max) {
-		r->close = true;
-		httpd_fail(r, UNIBUS_ERR_TOO_LARGE, "the body is larger than this path takes");
+	if (!r->length || r->sink)
 		return;
-	}
-	if (!r->length)
-		return;
+	r->held = true;
 	r->body.max = r->length;
 	if (atomic_fetch_add(&h->bodies, r->length) + r->length > h->c.bodies_max) {
 		r->close = true;
@@ -130,9 +146,11 @@ static enum MHD_Result head_complete(struct httpd_req *r, const char *method, co
 	if (!r->replied)
 		httpd_find_route(r);
 	if (!r->replied)
+		check_length(r);
+	if (!r->replied)
+		judge_head(r);
+	if (!r->replied)
 		reserve(r);
-	if (!r->replied && c->hooks.head)
-		c->hooks.head(c->app, r);
 	/* What is answered before its end was read costs the connection: right when a body is
 	 * still to come, a pity when there is none. */
 	if (r->replied && (r->close || r->length))
@@ -164,12 +182,31 @@ static bool handed_over(struct httpd_req *r)
 static enum MHD_Result body_complete(struct httpd_req *r)
 {
 	httpd_conn_expect(r->conn, 0);
-	if (!r->replied && r->body.len != r->length)
+	if (!r->replied && (r->received != r->length || r->body.err))
 		httpd_fail(r, r->body.err ? r->body.err : UNIBUS_ERR_INVALID, NULL);
 	if (!r->replied && handed_over(r))
 		return MHD_YES;
 	ub_assert(r->replied);
 	return answer(r);
+}
+
+static void take_piece(struct httpd_req *r, struct ub_bytes piece)
+{
+	ub_err err;
+
+	/* Refused already: only libmicrohttpd must see the rest, or it sends no answer. */
+	if (r->replied)
+		return;
+	r->received += piece.len;
+	if (!r->sink) {
+		ub_buf_put(&r->body, piece.p, piece.len);
+		return;
+	}
+	err = r->sink(r->h->c.app, r, piece);
+	if (!err)
+		return;
+	r->close = true;
+	httpd_fail(r, err, NULL);
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *con, const char *url,
@@ -187,7 +224,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *con, const char 
 	case HTTPD_BODY:
 		if (!*upload_len)
 			return body_complete(r);
-		ub_buf_put(&r->body, upload, *upload_len);
+		take_piece(r, (struct ub_bytes){(const uint8_t *)upload, *upload_len});
 		*upload_len = 0;
 		return MHD_YES;
 	case HTTPD_WORKING:

@@ -40,6 +40,8 @@ struct httpd_hooks {
 	void (*head)(void *app, struct httpd_req *r);
 	/* The body is complete; the handler comes next. */
 	void (*body)(void *app, struct httpd_req *r);
+	/* The request that `head` saw is over, answered or cut off: for what its ctx holds. */
+	void (*end)(void *app, struct httpd_req *r);
 };
 
 struct httpd_config {
@@ -82,6 +84,7 @@ struct ub_str httpd_method(const struct httpd_req *r);
 struct ub_str httpd_target(const struct httpd_req *r);            /* exactly as sent */
 struct ub_str httpd_param(const struct httpd_req *r, unsigned i); /* the i-th {...} */
 struct ub_str httpd_body(const struct httpd_req *r);
+size_t httpd_length(const struct httpd_req *r); /* Content-Length */
 /* The peer's address, for logs. */
 void httpd_peer(const struct httpd_req *r, char to[64]);
 /* Calls fn for each header field. In hooks only. */
@@ -91,6 +94,11 @@ void httpd_headers(const struct httpd_req *r,
 struct ub_str httpd_query(struct httpd_req *r, const char *name);
 /* Was every parameter asked for? If not, *ret_unknown names one. */
 bool httpd_query_end(const struct httpd_req *r, struct ub_str *ret_unknown);
+/* In the head hook: the body goes to `sink` piece by piece, on an event loop without waiting,
+ * instead of being held for httpd_body. Once it has replied or failed the rest is thrown away, and
+ * its reply or the error is the answer; body hook and handler are left out. */
+typedef ub_err httpd_sink(void *app, struct httpd_req *r, struct ub_bytes piece);
+void httpd_stream(struct httpd_req *r, httpd_sink *sink);
 /* In the body hook: run the handler on a worker though its row does not say so. */
 void httpd_defer(struct httpd_req *r);
 
@@ -99,6 +107,14 @@ void httpd_header(struct httpd_req *r, const char *name, const char *value); /* 
 void httpd_reply(
 	struct httpd_req *r, unsigned status, const char *type, char *body_owned, size_t len);
 void httpd_reply_json(struct httpd_req *r, unsigned status, json_t *body_owned);
+/* `len` bytes of a file from `from` on, read while they are sent; the descriptor is closed in any
+ * case. The file must have them: cut short meanwhile, the connection ends early. */
+struct httpd_file {
+	int fd;
+	uint64_t from, len;
+};
+void httpd_reply_file(
+	struct httpd_req *r, unsigned status, const char *type, const struct httpd_file *file);
 /* {"error": sentence, "code": word of err}, Retry-After with 429 and 503. A NULL sentence: the
  * table's. */
 void httpd_fail(struct httpd_req *r, ub_err err, const char *sentence);

@@ -72,6 +72,8 @@ struct httpd_req {
 	struct httpd_conn *conn;
 	enum httpd_phase phase;
 	bool counted, deferred, close;
+	bool held;   /* `length` is reserved of h->bodies */
+	bool headed; /* the head hook saw it: the end hook shall */
 	char *target; /* owned copy, as sent */
 	size_t target_len, path_len;
 	const char *method; /* libmicrohttpd's, as long as the request */
@@ -79,13 +81,15 @@ struct httpd_req {
 	struct ub_str params[HTTPD_PARAMS_MAX];
 	struct httpd_arg args[HTTPD_QUERY_MAX];
 	size_t n_args;
-	size_t length; /* Content-Length, reserved of h->bodies */
+	size_t length;   /* Content-Length */
+	size_t received; /* of it */
 	struct ub_buf body;
+	httpd_sink *sink; /* takes the body instead */
 	struct httpd_reply_header headers[HTTPD_REPLY_HEADERS_MAX];
 	size_t n_headers;
 	struct MHD_Response *response;
 	unsigned status;
-	size_t reply_len;
+	uint64_t reply_len;
 	bool replied;
 	struct httpd_req *next; /* in the pool */
 	_Alignas(max_align_t) uint8_t ctx[];

@@ -1,4 +1,6 @@
 /* Replies. Built on any thread; queued by the event loop. */
+#include <unistd.h>
+
 #include "core/json.h"
 #include "support/httpd_impl.h"
 
@@ -30,6 +32,31 @@ static bool add_headers(const struct httpd_req *r, struct MHD_Response *resp, co
 	if (ok && r->close)
 		ok = MHD_add_response_header(resp, "Connection", "close") == MHD_YES;
 	return ok;
+}
+
+void httpd_reply_file(
+	struct httpd_req *r, unsigned status, const char *type, const struct httpd_file *file)
+{
+	struct MHD_Response *resp;
+
+	if (!file->len) {
+		(void)close(file->fd); /* only read from */
+		httpd_reply(r, status, type, NULL, 0);
+		return;
+	}
+	ub_assert(!r->replied);
+	r->replied = true;
+	r->status = status;
+	r->reply_len = file->len;
+	resp = MHD_create_response_from_fd_at_offset64(file->len, file->fd, file->from);
+	if (!resp) {
+		(void)close(file->fd); /* only read from */
+		return;
+	}
+	if (add_headers(r, resp, type))
+		r->response = resp;
+	else
+		MHD_destroy_response(resp);
 }
 
 void httpd_reply(

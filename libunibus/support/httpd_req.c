@@ -35,6 +35,11 @@ struct ub_str httpd_body(const struct httpd_req *r)
 	return ub_buf_text(&r->body);
 }
 
+size_t httpd_length(const struct httpd_req *r)
+{
+	return r->length;
+}
+
 void httpd_peer(const struct httpd_req *r, char to[64])
 {
 	const struct sockaddr_storage *ss = &r->conn->addr;
@@ -95,6 +100,11 @@ bool httpd_query_end(const struct httpd_req *r, struct ub_str *ret_unknown)
 		return false;
 	}
 	return true;
+}
+
+void httpd_stream(struct httpd_req *r, httpd_sink *sink)
+{
+	r->sink = sink;
 }
 
 void httpd_defer(struct httpd_req *r)

@@ -1,5 +1,7 @@
 #include "membershipd/domain/directory.h"
 
+#include <sodium.h>
+
 #include "core/endpoint.h"
 #include "core/entry.h"
 #include "membershipd/domain/records.h"
@@ -13,6 +15,7 @@ struct item {
 		struct md_rec_user user;
 		struct ub_entry entry;
 		uint64_t join; /* the add it belongs to */
+		struct md_rec_blob blob;
 	} u;
 };
 
@@ -21,6 +24,7 @@ void md_directory_init(struct md_directory *d)
 	pthread_rwlockattr_t attr;
 
 	*d = (struct md_directory){0};
+	randombytes_buf(d->secret, sizeof d->secret);
 	ub_assert(!pthread_rwlockattr_init(&attr));
 	/* However many read: a revocation goes first. */
 	ub_assert(!pthread_rwlockattr_setkind_np(
@@ -40,6 +44,7 @@ void md_directory_deinit(struct md_directory *d)
 			free(r->links[i]);
 		free(r->links);
 		free(r->epochs);
+		md_dir_free_blobs(r);
 		ub_room_deinit(&r->st);
 		free(r);
 	}
@@ -95,6 +100,8 @@ static ub_err read_value(const struct md_record *r, struct item *it)
 		return read_entry(r, it);
 	case MD_KIND_JOIN:
 		return md_rec_join_get(r->value, &it->u.join);
+	case MD_KIND_BLOB:
+		return md_rec_blob_get(r->value, &it->u.blob);
 	case MD_KIND_OTHER:
 		return UB_OK;
 	case MD_KIND_SEALED:
@@ -103,13 +110,18 @@ static ub_err read_value(const struct md_record *r, struct item *it)
 	}
 }
 
-/* What is deleted must be of a kind that is ever deleted: joins, and what is not ours. */
+/* What is deleted must be of a kind that is ever deleted. */
+static bool may_go(enum md_key_kind kind)
+{
+	return kind == MD_KIND_JOIN || kind == MD_KIND_BLOB || kind == MD_KIND_OTHER;
+}
+
 static ub_err read_item(const struct md_record *r, struct item *ret)
 {
 	struct item it = {.deleted = r->deleted, .rev = r->rev};
 	ub_err e = md_key_parse(r->key, &it.key);
 
-	if (!e && r->deleted && it.key.kind != MD_KIND_JOIN && it.key.kind != MD_KIND_OTHER)
+	if (!e && r->deleted && !may_go(it.key.kind))
 		e = UNIBUS_ERR_BAD_FILE;
 	if (!e && !r->deleted)
 		e = read_value(r, &it);
@@ -142,6 +154,18 @@ static ub_err put_join(struct md_directory *d, const struct item *it, struct md_
 	return UB_OK;
 }
 
+static ub_err put_blob(struct md_directory *d, const struct item *it)
+{
+	struct md_dir_room *room = md_dir_room_find(d, &it->key.room);
+
+	if (!room)
+		return it->deleted ? UB_OK : UNIBUS_ERR_BAD_FILE;
+	if (!it->deleted)
+		return md_dir_put_blob(d, room, it->rev, &it->key.blob, &it->u.blob);
+	md_dir_drop_blob(d, room, &it->key.blob);
+	return UB_OK;
+}
+
 static ub_err put_item(struct md_directory *d, const struct item *it, struct md_outbox *out)
 {
 	if (it->rev <= d->seen)
@@ -157,6 +181,8 @@ static ub_err put_item(struct md_directory *d, const struct item *it, struct md_
 		return put_entry(d, it, out);
 	case MD_KIND_JOIN:
 		return put_join(d, it, out);
+	case MD_KIND_BLOB:
+		return put_blob(d, it);
 	case MD_KIND_META:
 	case MD_KIND_OTHER:
 	case MD_KIND_SEALED:

@@ -222,6 +222,8 @@ ub_err md_dir_put_entry(
 	old = room->links;
 	room->links = UB_TAKE(links);
 	err = links_step(d, room, old, was.n_members, rev);
+	if (!was.closed && room->st.closed)
+		md_dir_close_blobs(d, room);
 	if (!err)
 		err = epoch_step(room, rev);
 	if (!err)

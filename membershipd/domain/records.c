@@ -76,6 +76,15 @@ void md_key_join(const struct ub_room_id *room, const struct ub_endpoint *id, st
 	key_format(ret, "d.join.%s.%s", r, e);
 }
 
+void md_key_blob(const struct ub_room_id *room, const struct ub_hash *sha256, struct md_key *ret)
+{
+	char r[UB_ID_TEXT + 1], h[HASH_TEXT + 1];
+
+	ub_room_id_encode(room, r);
+	ub_b64url_encode(sha256->b, sizeof sha256->b, h);
+	key_format(ret, "d.blob.%s.%s", r, h);
+}
+
 void md_key_keyrec(const struct ub_endpoint *id, struct md_key *ret)
 {
 	char text[UB_ID_TEXT + 1];
@@ -142,6 +151,14 @@ static bool parse_join(struct ub_str *rest, struct md_key_parts *k)
 	return token_room(rest, &k->room) && token_endpoint(rest, &k->id);
 }
 
+static bool parse_blob(struct ub_str *rest, struct md_key_parts *k)
+{
+	struct ub_str t;
+
+	return token_room(rest, &k->room) && token(rest, &t) &&
+	       !ub_b64url_decode(t, k->blob.b, sizeof k->blob.b);
+}
+
 static bool parse_sealed(struct ub_str *rest, struct md_key_parts *k)
 {
 	struct ub_str t;
@@ -180,6 +197,7 @@ ub_err md_key_parse(const char *key, struct md_key_parts *ret)
 		{"d", "user", MD_KIND_USER, parse_user},
 		{"d", "entry", MD_KIND_ENTRY, parse_entry},
 		{"d", "join", MD_KIND_JOIN, parse_join},
+		{"d", "blob", MD_KIND_BLOB, parse_blob},
 		{"d", "handle", MD_KIND_OTHER, parse_any},
 		{"d", "subject", MD_KIND_OTHER, parse_any},
 		{"d", "node", MD_KIND_OTHER, parse_any},
@@ -371,6 +389,31 @@ ub_err md_rec_join_get(struct ub_bytes value, uint64_t *ret)
 	e = value_end(&o);
 	if (!e)
 		*ret = seq;
+	return e;
+}
+
+void md_rec_blob_put(const struct md_rec_blob *r, struct ub_buf *out)
+{
+	ub_buf_z(out, "{\"v\":1,\"by\":\"");
+	ub_buf_b64url(out, r->by.b, sizeof r->by.b);
+	ub_buf_printf(out, "\",\"size\":%" PRIu64 ",\"at\":%" PRIu64 "}", r->size, r->at_ms);
+}
+
+ub_err md_rec_blob_get(struct ub_bytes value, struct md_rec_blob *ret)
+{
+	UB_CLEANUP(json_decrefp) json_t *v = NULL;
+	struct md_rec_blob r = {0};
+	struct ub_obj o;
+	ub_err e = value_open(value, &v, &o);
+
+	if (e)
+		return e;
+	ub_obj_b64url(&o, "by", r.by.b, sizeof r.by.b);
+	r.size = ub_obj_u64(&o, "size", 0, UB_BLOB_MAX);
+	r.at_ms = ub_obj_u64(&o, "at", 0, UB_JSON_INT_MAX);
+	e = value_end(&o);
+	if (!e)
+		*ret = r;
 	return e;
 }
 

@@ -29,6 +29,8 @@ void md_key_handle(struct ub_str handle, struct md_key *ret);   /* by H(lower-ca
 void md_key_subject(struct ub_str subject, struct md_key *ret); /* by H(lower-cased) */
 void md_key_entry(const struct ub_room_id *room, uint64_t seq, struct md_key *ret);
 void md_key_join(const struct ub_room_id *room, const struct ub_endpoint *id, struct md_key *ret);
+/* A blob is in a room by the SHA-256 of its bytes. */
+void md_key_blob(const struct ub_room_id *room, const struct ub_hash *sha256, struct md_key *ret);
 void md_key_keyrec(const struct ub_endpoint *id, struct md_key *ret);
 
 /* Where a set of sealed keys lies: only the entry with that hash refers to it. */
@@ -46,6 +48,7 @@ enum md_key_kind {
 	MD_KIND_USER,
 	MD_KIND_ENTRY,
 	MD_KIND_JOIN,
+	MD_KIND_BLOB,
 	MD_KIND_SEALED,
 };
 struct md_key_parts {
@@ -54,6 +57,7 @@ struct md_key_parts {
 	struct ub_endpoint id;
 	uint64_t seq;
 	struct ub_hash entry;
+	struct ub_hash blob; /* SHA-256 */
 	unsigned part;
 };
 /* UNIBUS_ERR_BAD_FILE for a name that nobody of us writes. */
@@ -90,6 +94,13 @@ ub_err md_rec_subject_get(struct ub_bytes value, struct ub_room_id *ret);
 void md_rec_join_put(uint64_t added_seq, struct ub_buf *out);
 UB_MUST_CHECK
 ub_err md_rec_join_get(struct ub_bytes value, uint64_t *ret);
+struct md_rec_blob {
+	struct ub_endpoint by; /* who uploaded it, and is charged */
+	uint64_t size, at_ms;
+};
+void md_rec_blob_put(const struct md_rec_blob *r, struct ub_buf *out);
+UB_MUST_CHECK
+ub_err md_rec_blob_get(struct ub_bytes value, struct md_rec_blob *ret);
 void md_rec_keyrec_put(struct ub_str text, struct ub_buf *out);
 /* Appends the text. */
 UB_MUST_CHECK

@@ -9,7 +9,7 @@
 #define CHANGES_PER_MINUTE 600
 #define CHANGERS_MAX 100000 /* buckets of actors; 100 bytes each */
 
-static size_t or_max(size_t limit, size_t max)
+static uint64_t or_max(uint64_t limit, uint64_t max)
 {
 	return limit && limit < max ? limit : max;
 }
@@ -107,6 +107,10 @@ ub_err md_service_new(const struct md_service_config *c, struct md_service **ret
 	s->limits.members_max = or_max(c->limits.members_max, UB_ROOM_MEMBERS_MAX);
 	s->limits.joined_max = or_max(c->limits.joined_max, UB_ROOMS_JOINED_MAX);
 	s->limits.owned_max = or_max(c->limits.owned_max, UB_ROOMS_OWNED_MAX);
+	s->limits.blob_max = or_max(c->limits.blob_max, UB_BLOB_MAX);
+	s->limits.blob_user_max = or_max(c->limits.blob_user_max, UB_BLOB_USER_MAX);
+	s->limits.blob_room_max = or_max(c->limits.blob_room_max, UB_BLOB_ROOM_MAX);
+	ub_assert(!pthread_mutex_init(&s->uploads.lock, NULL));
 	ub_assert(!pthread_mutex_init(&s->write, NULL));
 	md_follow_init(s);
 	md_barrier_init(&s->barrier);
@@ -126,6 +130,8 @@ void md_service_free(struct md_service *s)
 	md_follow_deinit(s);
 	md_barrier_deinit(&s->barrier);
 	md_ratelimit_free(s->changes);
+	ub_assert(!s->uploads.n);
+	pthread_mutex_destroy(&s->uploads.lock);
 	pthread_mutex_destroy(&s->write);
 	free(s);
 }

@@ -1,7 +1,7 @@
 /* service_impl.h: what md_service is made of, and how its functions change the store.
  *
- * Threads: `write` serializes mutations, `dir` has its own lock, `queue` and `barrier` theirs;
- * they are taken in this order and none is held while events are told. Internal to domain/. */
+ * Threads: `write` serializes mutations, `dir` has its own lock, `queue`, `barrier` and `uploads`
+ * theirs; they are taken in this order and none is held while events are told. Internal to domain/. */
 #ifndef MD_SERVICE_IMPL_H
 #define MD_SERVICE_IMPL_H
 
@@ -51,9 +51,19 @@ struct md_reach { /* how far the directory is, to wait for */
 	ub_err broken;
 };
 
+struct md_blob_dir;
+struct md_blob_upload;
+struct md_uploads { /* under way: bytes promised that no record tells of yet */
+	pthread_mutex_t lock;
+	struct md_blob_upload *first;
+	size_t n;
+};
+
 struct md_service {
 	struct md_store *store;
 	const struct md_history_port *history; /* NULL: none */
+	struct md_blob_dir *blobs; /* NULL: none */
+	struct md_uploads uploads;
 	struct md_env env;
 	struct md_events events;
 	struct md_limits limits; /* none is zero */

@@ -37,6 +37,11 @@ struct md_route {
 	bool blocking; /* commits, reads the store or waits for the barrier */
 	void (*handler)(struct md_call *c);
 	int arg; /* enum md_room_verb */
+	/* Judges what has a body too large to be held, once the caller is authorized and before
+	 * any of it is read: replies, or calls httpd_stream. Such requests announce the body's hash
+	 * in X-Unibus-Body, so that the signature is verified by then. NULL: none. On an event
+	 * loop. */
+	void (*head)(struct md_call *c);
 };
 extern const struct md_route md_routes[];
 extern const size_t md_routes_n;
@@ -66,12 +71,16 @@ struct md_call {
 	struct md_caller caller;
 	struct ub_reqsig sig;
 	char min_revision[sizeof(struct md_revision)];
+	const char *range;          /* header, NULL: none; as long as the request */
+	struct ub_hash body_sha256; /* as announced, when the row has a head */
+	struct md_blob_upload *upload;
 };
 
 /* Authentication: authn.c. The hooks of httpd. A refusal is a reply. */
 ub_err md_authn_admit(void *app, struct ub_bytes peer, uint64_t *ret_wait_ms);
 void md_authn_head(void *app, struct httpd_req *r);
 void md_authn_body(void *app, struct httpd_req *r);
+void md_authn_end(void *app, struct httpd_req *r);
 /* Finds the caller in the directory as it is now and asks the row; false after a refusal. */
 bool md_authorize(struct md_call *c);
 
@@ -114,7 +123,7 @@ void md_json_push(json_t **to, json_t *value_owned);
 /* Sets kicked, unconfirmed, ms. */
 void md_json_taken(json_t **to, const struct md_taken *t);
 
-/* The handlers: api_user.c, api_peer.c, api_room.c, api_server.c. */
+/* The handlers: api_user.c, api_peer.c, api_room.c, api_blob.c, api_server.c. */
 void api_users_list(struct md_call *c);
 void api_user_add(struct md_call *c);
 void api_user_revoke(struct md_call *c);
@@ -129,6 +138,9 @@ void api_room_members(struct md_call *c);
 void api_room_log(struct md_call *c);
 void api_room_key(struct md_call *c);
 void api_rooms_of(struct md_call *c);
+void api_blob_head(struct md_call *c);
+void api_blob_put(struct md_call *c);
+void api_blob_get(struct md_call *c);
 void api_healthz(struct md_call *c);
 void api_server(struct md_call *c);
 

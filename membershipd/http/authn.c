@@ -6,11 +6,13 @@
 #include "core/endpoint.h"
 #include "core/key.h"
 #include "core/num.h"
+#include "membershipd/domain/blob.h"
 #include "membershipd/http/api.h"
 #include "support/log.h"
 
 #define HDR_PREFIX "X-Unibus-"
 #define HDR_MIN_REVISION "X-Unibus-Min-Revision"
+#define HDR_BODY "X-Unibus-Body"
 
 static uint64_t boot_ms(const struct md_call *c)
 {
@@ -28,7 +30,7 @@ ub_err md_authn_admit(void *app, struct ub_bytes peer, uint64_t *ret_wait_ms)
 
 struct seen {
 	struct ub_reqsig_text text;
-	const char *min_revision;
+	const char *min_revision, *body, *range;
 	const char *repeated, *unknown; /* a name */
 };
 
@@ -46,11 +48,10 @@ static void see(void *arg, struct ub_str name, struct ub_str value)
 		{UB_HDR_AUDIENCE, &s->text.audience},
 		{UB_HDR_SIG, &s->text.sig},
 		{HDR_MIN_REVISION, &s->min_revision},
+		{HDR_BODY, &s->body},
+		{"Range", &s->range},
 	};
 
-	if (name.len < sizeof(HDR_PREFIX) - 1 ||
-		strncasecmp(name.p, HDR_PREFIX, sizeof(HDR_PREFIX) - 1) != 0)
-		return;
 	for (size_t i = 0; i < UB_ARRAY_LEN(known); i++) {
 		if (strcasecmp(name.p, known[i].name) != 0)
 			continue;
@@ -59,7 +60,9 @@ static void see(void *arg, struct ub_str name, struct ub_str value)
 		*known[i].to = value.p;
 		return;
 	}
-	s->unknown = name.p;
+	if (name.len >= sizeof(HDR_PREFIX) - 1 &&
+		strncasecmp(name.p, HDR_PREFIX, sizeof(HDR_PREFIX) - 1) == 0)
+		s->unknown = name.p;
 }
 
 static bool any_signature(const struct ub_reqsig_text *t)
@@ -142,7 +145,11 @@ static ub_err check_signature(struct md_call *c)
 		.target = httpd_target(c->req),
 	};
 
-	ub_sha256(body.p, body.len, req.body_sha256);
+	/* What is announced is compared with what comes by whoever takes it in. */
+	if (c->row->head)
+		memcpy(req.body_sha256, c->body_sha256.b, sizeof(req.body_sha256));
+	else
+		ub_sha256(body.p, body.len, req.body_sha256);
 	return ub_reqsig_verify(&c->sig, &req);
 }
 
@@ -272,32 +279,6 @@ static void take_min_revision(struct md_call *c, const char *text)
 	snprintf(c->min_revision, sizeof(c->min_revision), "%s", text);
 }
 
-void md_authn_head(void *app, struct httpd_req *r)
-{
-	struct md_call *c = httpd_ctx(r);
-	struct seen s = {0};
-
-	c->http = app;
-	c->svc = c->http->c.svc;
-	c->req = r;
-	c->row = &md_routes[httpd_route(r)->arg];
-	httpd_headers(r, see, &s);
-	if (s.repeated)
-		md_fail(c, UNIBUS_ERR_INVALID, "%s is there more than once", s.repeated);
-	else if (s.unknown)
-		md_fail(c, UNIBUS_ERR_INVALID, "%.64s is no header of this version's", s.unknown);
-	else
-		take_min_revision(c, s.min_revision);
-	if (httpd_replied(r) || c->row->access == MD_ACCESS_ANYONE)
-		return;
-	if (c->row->access == MD_ACCESS_OPTIONAL && !any_signature(&s.text))
-		return;
-	if (c->http->c.mode == MD_AUTH_OFF)
-		take_word(c, s.text.pub);
-	else
-		take_signature(c, &s.text);
-}
-
 /* ---- who may ---- */
 
 static ub_err find_caller(struct md_call *c)
@@ -369,6 +350,77 @@ bool md_authorize(struct md_call *c)
 	return !why;
 }
 
+/* The checks that need the body, or its hash. False after a refusal. */
+static bool signature_holds(struct md_call *c)
+{
+	ub_err err = UB_OK;
+
+	if (c->has_sig)
+		err = run(c, after_body, UB_ARRAY_LEN(after_body));
+	return !err || failed(c, err);
+}
+
+/* ---- the hooks ---- */
+
+static ub_err announced(struct md_call *c, const char *text)
+{
+	return text ? ub_hex_decode(ub_str(text), c->body_sha256.b, sizeof(c->body_sha256.b))
+		    : UNIBUS_ERR_INVALID;
+}
+
+/* Everything that is judged of a row with a head, before anything of the body is read. */
+static void judge_whole(struct md_call *c, const char *body_text)
+{
+	/* Who is nobody is told so first. */
+	if ((c->has_sig || c->named) && announced(c, body_text)) {
+		md_fail(c, UNIBUS_ERR_INVALID, "this path needs %s: the SHA-256 of the body, 64 hexadecimal digits",
+			HDR_BODY);
+		return;
+	}
+	if (!signature_holds(c))
+		return;
+	c->later = true;
+	if (!md_authorize(c))
+		return;
+	if (*c->min_revision && md_service_wait(c->svc, ub_str(c->min_revision), 0))
+		md_fail(c, UNIBUS_ERR_UNAVAILABLE,
+			"this node has not seen revision %s yet; try again or ask another node",
+			c->min_revision);
+	else
+		c->row->head(c);
+}
+
+void md_authn_head(void *app, struct httpd_req *r)
+{
+	struct md_call *c = httpd_ctx(r);
+	struct seen s = {0};
+
+	c->http = app;
+	c->svc = c->http->c.svc;
+	c->req = r;
+	c->row = &md_routes[httpd_route(r)->arg];
+	httpd_headers(r, see, &s);
+	if (s.repeated)
+		md_fail(c, UNIBUS_ERR_INVALID, "%s is there more than once", s.repeated);
+	else if (s.unknown)
+		md_fail(c, UNIBUS_ERR_INVALID, "%.64s is no header of this version's", s.unknown);
+	else if (s.body && !c->row->head)
+		md_fail(c, UNIBUS_ERR_INVALID, HDR_BODY " belongs to uploads");
+	else
+		take_min_revision(c, s.min_revision);
+	if (httpd_replied(r) || c->row->access == MD_ACCESS_ANYONE)
+		return;
+	if (c->row->access == MD_ACCESS_OPTIONAL && !any_signature(&s.text))
+		return;
+	c->range = s.range;
+	if (c->http->c.mode == MD_AUTH_OFF)
+		take_word(c, s.text.pub);
+	else
+		take_signature(c, &s.text);
+	if (c->row->head && !httpd_replied(r))
+		judge_whole(c, s.body);
+}
+
 static void arrange_wait(struct md_call *c)
 {
 	ub_err err;
@@ -387,15 +439,19 @@ static void arrange_wait(struct md_call *c)
 void md_authn_body(void *app, struct httpd_req *r)
 {
 	struct md_call *c = httpd_ctx(r);
-	ub_err err = UB_OK;
 
 	(void)app;
-	if (c->has_sig) {
-		err = run(c, after_body, UB_ARRAY_LEN(after_body));
-		if (err && !failed(c, err))
-			return;
-	}
+	if (c->row->head || !signature_holds(c))
+		return;
 	c->later = c->row->blocking;
 	if (md_authorize(c))
 		arrange_wait(c);
+}
+
+void md_authn_end(void *app, struct httpd_req *r)
+{
+	struct md_call *c = httpd_ctx(r);
+
+	(void)app;
+	md_blob_end(UB_TAKE(c->upload));
 }

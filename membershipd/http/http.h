@@ -38,6 +38,7 @@ struct md_health {
 struct md_http_limits {              /* zero: the default in brackets */
 	size_t body_max;             /* UB_BODY_MAX */
 	size_t entry_body_max;       /* UB_ENTRY_BODY_MAX: room changes with their sealed keys */
+	size_t blob_body_max;        /* UB_BLOB_MAX: uploads, which are not held in memory */
 	unsigned connections_max;    /* UB_HTTP_CONNECTIONS_MAX */
 	unsigned header_ms;          /* UB_HEADER_SECONDS_MAX: until the headers are complete */
 	unsigned idle_s;             /* 60: between requests, and for a reply to be read */

@@ -43,6 +43,8 @@ static void set_defaults(struct md_http_limits *l)
 		l->body_max = UB_BODY_MAX;
 	if (!l->entry_body_max || l->entry_body_max > UB_ENTRY_BODY_MAX)
 		l->entry_body_max = UB_ENTRY_BODY_MAX;
+	if (!l->blob_body_max || l->blob_body_max > UB_BLOB_MAX)
+		l->blob_body_max = UB_BLOB_MAX;
 	l->header_ms = l->header_ms ? l->header_ms : UB_HEADER_SECONDS_MAX * 1000;
 	l->idle_s = l->idle_s ? l->idle_s : 60;
 	l->workers = l->workers ? l->workers : 8;
@@ -53,13 +55,20 @@ static void set_defaults(struct md_http_limits *l)
 	l->key_burst = l->key_burst > 0 ? l->key_burst : 2000;
 }
 
+static size_t body_cap(const struct md_http_limits *l, const struct md_route *m)
+{
+	if (m->head)
+		return l->blob_body_max;
+	return m->body_max > UB_BODY_MAX ? l->entry_body_max : l->body_max;
+}
+
 static void fill_rows(struct md_http *h)
 {
 	const struct md_http_limits *l = &h->c.limits;
 
 	for (size_t i = 0; i < md_routes_n; i++) {
 		const struct md_route *m = &md_routes[i];
-		size_t cap = m->body_max > UB_BODY_MAX ? l->entry_body_max : l->body_max;
+		size_t cap = body_cap(l, m);
 
 		h->rows[i] = (struct httpd_route){
 			.method = m->method,
@@ -112,7 +121,7 @@ ub_err md_http_start(const struct md_http_config *c, struct md_http **ret)
 		.tls_key = c->tls_key,
 		.routes = h->rows,
 		.n_routes = md_routes_n,
-		.hooks = {md_authn_admit, md_authn_head, md_authn_body},
+		.hooks = {md_authn_admit, md_authn_head, md_authn_body, md_authn_end},
 		.app = h,
 		.ctx_size = sizeof(struct md_call),
 		.threads = c->threads,

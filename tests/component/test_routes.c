@@ -18,6 +18,7 @@ enum content {
 	NEW_EPOCH,
 	TIGHTER,
 	CLOSE,
+	UPLOAD,
 };
 
 struct right {
@@ -50,6 +51,8 @@ static const struct right rights[] = {
 	{"POST", "/rooms/{id}/rekey", NEW_EPOCH,        {401, 401, 401, 403, 403, 403, 200, 403}},
 	{"POST", "/rooms/{id}/policy", TIGHTER,         {401, 401, 401, 403, 403, 403, 200, 403}},
 	{"POST", "/rooms/{id}/close", CLOSE,            {401, 401, 401, 403, 403, 403, 200, 403}},
+	{"POST", "/blobs", UPLOAD,                      {401, 401, 401, 403, 403, 201, 201, 403}},
+	{"GET", "/blobs/{hash}", NONE,                  {401, 401, 401, 404, 200, 200, 200, 404}},
 	{"GET", "/members/{endpoint}/rooms", NONE,      {401, 401, 401, 403, 403, 403, 200, 200}},
 };
 /* clang-format on */
@@ -96,6 +99,8 @@ static char *body_of(struct rest *t, enum content content, int who)
 		return rest_entry(t, &t->room, by, &tighter, 1);
 	case CLOSE:
 		return rest_entry(t, &t->room, by, &close, 1);
+	case UPLOAD:
+		return ub_str_dup(UB_STR("some bytes"));
 	}
 	return NULL;
 }
@@ -109,6 +114,10 @@ static void target_of(struct rest *t, const struct right *r, char to[256])
 	ub_endpoint_encode(&t->w->p[OWNER].id, id);
 	ub_room_id_encode(&t->room.id, room);
 	ub_hex_encode(t->w->p[USER].sign.b, 32, hex);
+	if (strcmp(r->path, "/blobs") == 0) {
+		snprintf(to, 256, "/blobs?room=%s", room);
+		return;
+	}
 	if (!open) {
 		snprintf(to, 256, "%s%s", r->path,
 			strcmp(r->path, "/peers") == 0 ? "?handle=p1" : "");
@@ -118,6 +127,8 @@ static void target_of(struct rest *t, const struct right *r, char to[256])
 		what = room;
 	else if (strncmp(open, "{endpoint}", 10) == 0)
 		what = id;
+	else if (strncmp(open, "{hash}", 6) == 0)
+		what = rest_blob("", REST_BLOB);
 	else
 		what = hex;
 	snprintf(to, 256, "%.*s%s%s", (int)(open - r->path), r->path, what, shut + 1);
@@ -129,11 +140,14 @@ static void try(const struct right *r, size_t i)
 	char target[256], *body = body_of(t, r->content, callers[i]);
 	uint64_t before = md_store_revision(t->w->store);
 	struct rest_reply reply;
+	struct rest_call call;
 	bool changed;
 
 	target_of(t, r, target);
 	t->health.status = MD_HEALTH_OK;
-	rest_do(t, callers[i], r->method, target, body, &reply);
+	call = (struct rest_call){.method = r->method, .target = target, .body = body,
+		.by = callers[i], .announce = r->content == UPLOAD ? body : NULL};
+	rest_send(t, &call, &reply);
 	if (reply.status != r->status[i])
 		fail_msg("%s %s by caller %zu: %u instead of %u: %s", r->method, r->path, i,
 			reply.status, r->status[i], reply.raw.body);

@@ -26,6 +26,7 @@ static void publish(struct rest *t, unsigned who)
 static void people(struct rest *t)
 {
 	struct world *w = t->w;
+	bool created;
 
 	assert_int_equal(kit_create(w, OWNER, "room.one", ENCRYPTED, &t->room), UB_OK);
 	assert_int_equal(kit_invite(w, &t->room, OWNER, MEMBER, UB_ROLE_MEMBER), UB_OK);
@@ -33,6 +34,7 @@ static void people(struct rest *t)
 	assert_int_equal(kit_join(w, &t->room, MEMBER), UB_OK);
 	assert_int_equal(kit_join(w, &t->room, READER), UB_OK);
 	assert_int_equal(kit_create(w, OTHER, "room.other", ENCRYPTED, &t->other), UB_OK);
+	assert_int_equal(kit_blob_put(w, OWNER, &t->room, REST_BLOB, &created), UB_OK);
 	publish(t, OWNER);
 	publish(t, MEMBER);
 	assert_int_equal(kit_revoke(w, REVOKED), UB_OK);
@@ -69,6 +71,8 @@ static void open_world(struct rest *t, const struct rest_options *o)
 		c.refuse_cleartext = o->refuse_cleartext;
 	}
 	world_open(t->w, &c);
+	kit_blobs_open(&t->blobs);
+	assert_int_equal(md_blob_attach(t->w->s, t->blobs.dir), UB_OK);
 	for (unsigned i = 0; i < KIT_PEERS - 1; i++)
 		assert_int_equal(kit_register(t->w, i, i == 0), UB_OK);
 }
@@ -101,6 +105,7 @@ void rest_free(struct rest *t)
 	ub_room_deinit(&t->room);
 	ub_room_deinit(&t->other);
 	world_free(t->w);
+	kit_blobs_close(&t->blobs);
 	free(t);
 }
 
@@ -117,13 +122,14 @@ static void sign(struct rest *t, const struct rest_call *c, struct ub_buf *b)
 {
 	const struct kit_peer *p = &t->w->p[c->by];
 	struct ub_reqsig rs = {.ts_ms = (uint64_t)((int64_t)atomic_load(&t->now) + c->ts_off)};
-	const char *body = c->sign_body ? c->sign_body : c->body;
+	const char *body = c->announce ? c->announce : c->body;
 	struct ub_request req = {
 		.method = ub_str(c->sign_method ? c->sign_method : c->method),
 		.target = ub_str(c->sign_target ? c->sign_target : c->target),
 	};
 	struct ub_reqsig_headers h;
 
+	body = c->sign_body ? c->sign_body : body;
 	if (c->nonce)
 		memcpy(rs.nonce, c->nonce, sizeof(rs.nonce));
 	else
@@ -142,6 +148,16 @@ static void sign(struct rest *t, const struct rest_call *c, struct ub_buf *b)
 	header(b, c, UB_HDR_SIG, h.sig);
 }
 
+static void announce(const struct rest_call *c, struct ub_buf *b)
+{
+	char hex[65];
+	uint8_t h[32];
+
+	ub_sha256(c->announce, strlen(c->announce), h);
+	ub_hex_encode(h, sizeof(h), hex);
+	header(b, c, "X-Unibus-Body", hex);
+}
+
 char *rest_text(struct rest *t, const struct rest_call *c)
 {
 	struct ub_buf b = UB_BUF(64 * 1024 * 1024);
@@ -149,6 +165,8 @@ char *rest_text(struct rest *t, const struct rest_call *c)
 	ub_buf_printf(&b, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\n", c->method, c->target);
 	if (c->by != NOBODY)
 		sign(t, c, &b);
+	if (c->announce)
+		announce(c, &b);
 	if (c->extra)
 		ub_buf_z(&b, c->extra);
 	if (c->body || strcmp(c->method, "GET") != 0)
@@ -168,7 +186,7 @@ void rest_reply_deinit(struct rest_reply *r)
 
 void rest_send(struct rest *t, const struct rest_call *c, struct rest_reply *ret)
 {
-	char *text = rest_text(t, c);
+	char *text = rest_text(t, c), type[64] = "";
 
 	*ret = (struct rest_reply){0};
 	assert_non_null(text);
@@ -176,7 +194,8 @@ void rest_send(struct rest *t, const struct rest_call *c, struct rest_reply *ret
 	free(text);
 	ret->status = ret->raw.status;
 	raw_code(&ret->raw, ret->code);
-	if (!ret->raw.body_len)
+	(void)raw_header(&ret->raw, "Content-Type", type, sizeof(type));
+	if (!ret->raw.body_len || strcmp(type, "application/json") != 0)
 		return;
 	assert_int_equal(ub_json_parse_foreign(
 				 (struct ub_str){ret->raw.body, ret->raw.body_len}, &ret->json),
@@ -252,6 +271,19 @@ const char *rest_room(const struct ub_room *room, const char *tail)
 
 	ub_room_id_encode(&room->id, id);
 	snprintf(z, sizeof(places[0]), "/rooms/%s%s", id, tail);
+	return z;
+}
+
+const char *rest_blob(const char *head, const char *text)
+{
+	static _Thread_local char places[32][256];
+	static _Thread_local unsigned next;
+	char *z = places[next++ % 32], hex[65];
+	uint8_t h[32];
+
+	ub_sha256(text, strlen(text), h);
+	ub_hex_encode(h, sizeof(h), hex);
+	snprintf(z, sizeof(places[0]), "%s%s", head, hex);
 	return z;
 }
 

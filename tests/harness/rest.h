@@ -2,7 +2,8 @@
  *
  * The cast (users_kit.h): p0 administrator, p1 owner of the room, p2 a member of it, p3 owner of
  * another room, p4 revoked, p5 a user in no room, p6 a reader of the room, p7 never registered.
- * The room is encrypted, "room.one", all have joined; p1 and p2 have published key records.
+ * The room is encrypted, "room.one", all have joined; p1 and p2 have published key records. It has
+ * one blob, REST_BLOB.
  *
  * Threads: one a fixture. Failures fail the running test. */
 #ifndef HARNESS_REST_H
@@ -14,7 +15,9 @@
 #include "core/reqsig.h"
 #include "membershipd/http/http.h"
 #include "tests/harness/raw.h"
-#include "tests/unit/domain/rooms_kit.h"
+#include "tests/unit/domain/blob_kit.h"
+
+#define REST_BLOB "minutes of the meeting"
 
 enum rest_who {
 	ADMIN,
@@ -33,6 +36,7 @@ struct rest {
 	struct md_http *http;
 	uint16_t port;
 	struct ub_room room, other;
+	struct kit_blobs blobs;
 	struct md_health health;    /* what GET /healthz is told */
 	_Atomic uint64_t now, boot; /* the server's clocks */
 };
@@ -56,6 +60,7 @@ struct rest_call {
 	const uint8_t *nonce;                              /* this one instead of a fresh one */
 	const char *sign_method, *sign_target, *sign_body; /* what the signature covers */
 	int sign_by;                                       /* the key that signs, + 1 */
+	const char *announce; /* X-Unibus-Body is the hash of this, and what the signature covers */
 	const char *extra;                                 /* header lines, each with its CR LF */
 	const char *drop;                                  /* header that is left out */
 	const char *spell;                                 /* header whose value is `spelling` */
@@ -86,6 +91,8 @@ char *rest_entry(
 char *rest_keyrec(struct rest *t, int who, uint64_t seq);
 /* "/rooms/<id><tail>" in one of the last 32 places. */
 const char *rest_room(const struct ub_room *room, const char *tail);
+/* head, then the hash of the text. */
+const char *rest_blob(const char *head, const char *text);
 const char *rest_peer(struct rest *t, const char *head, int who, const char *tail);
 
 #endif

@@ -12,7 +12,7 @@ libunibus/client ^(core/|client/|unibus/|sodium|jansson|curl/|nats|uthash|utlist
 libunibus/support ^(core/|support/|unibus/error|unibus/version|sodium|jansson|microhttpd|gnutls/|openssl/)
 libunibus/cli ^(cli/|core/|support/|unibus/|jansson)
 membershipd/store ^(core/|support/process|membershipd/store/|sqlite3|uthash|utlist|jansson|nats)
-membershipd/domain ^(core/|membershipd/domain/|membershipd/store/store|sodium|jansson|uthash|utlist)
+membershipd/domain ^(core/|membershipd/domain/|membershipd/store/(store|blob_dir)|sodium|jansson|uthash|utlist)
 membershipd/http ^(core/|support/|membershipd/http/|membershipd/domain/|jansson|sodium)
 membershipd/nats ^(core/|support/|membershipd/nats/|membershipd/domain/|jansson|sodium|nats|uthash|utlist)
 membershipd/cmd ^(core/|support/|membershipd/|jansson|sodium|openssl/)
