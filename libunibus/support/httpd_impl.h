@@ -72,8 +72,8 @@ struct httpd_req {
 	struct httpd_conn *conn;
 	enum httpd_phase phase;
 	bool counted, deferred, close;
-	bool held;   /* `length` is reserved of h->bodies */
-	bool headed; /* the head hook saw it: the end hook shall */
+	bool held;    /* `length` is reserved of h->bodies */
+	bool headed;  /* the head hook saw it: the end hook shall */
 	char *target; /* owned copy, as sent */
 	size_t target_len, path_len;
 	const char *method; /* libmicrohttpd's, as long as the request */

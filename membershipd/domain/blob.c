@@ -18,8 +18,8 @@ struct md_blob_upload {
 	bool named; /* the file has its name */
 };
 
-void md_blob_name_of(const struct ub_room_id *room, const struct ub_hash *sha256,
-	struct md_blob_name *ret)
+void md_blob_name_of(
+	const struct ub_room_id *room, const struct ub_hash *sha256, struct md_blob_name *ret)
 {
 	static const char tag[] = "unibus/blob-file/v1";
 	uint8_t b[sizeof tag + sizeof room->b + sizeof sha256->b];
@@ -117,8 +117,7 @@ struct basis {
 };
 
 /* May the caller bring it, as things are now, with that much promised to others? */
-static ub_err judge(
-	const struct md_blob_upload *u, const struct share *others, struct basis *ret)
+static ub_err judge(const struct md_blob_upload *u, const struct share *others, struct basis *ret)
 {
 	struct md_service *s = u->s;
 	UB_CLEANUP(md_directory_done) const struct md_directory *d = md_directory_read(&s->dir);

@@ -45,8 +45,7 @@ static ub_err bury(struct md_write *w, const struct dead *v, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		md_key_blob(&v[i].room, &v[i].sha256, &keys[i]);
-		ops[i] = (struct md_op){
-			.kind = MD_DELETE, .key = keys[i].z, .expect = v[i].rev};
+		ops[i] = (struct md_op){.kind = MD_DELETE, .key = keys[i].z, .expect = v[i].rev};
 	}
 	e = md_write_commit(w, ops, n, &rev);
 	for (size_t i = 0; !e && i < n; i++) {

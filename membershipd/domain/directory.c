@@ -4,6 +4,7 @@
 
 #include "core/endpoint.h"
 #include "core/entry.h"
+#include "membershipd/domain/directory_blob.h"
 #include "membershipd/domain/records.h"
 
 /* A record as it reads, so that the lock is held for putting it in place only. */

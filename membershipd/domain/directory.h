@@ -27,18 +27,7 @@ struct md_link { /* one membership */
 	bool counted;                  /* as md_link_counts said when it was last looked at */
 };
 
-/* A blob in an open room; one in a closed room is gone for everybody, and its record with the next
- * tidying. The map's key begins with a keyed hash: its name is the uploader's choice. */
-struct md_blob_mark {
-	uint8_t keyed[8];
-	struct ub_hash sha256;
-};
-struct md_dir_blob {
-	struct md_blob_mark mark;
-	struct md_dir_user *by;
-	uint64_t size, rev;
-	UT_hash_handle hh;
-};
+struct md_dir_blob; /* directory_blob.h */
 
 struct md_dir_user {
 	struct ub_endpoint id;
@@ -108,11 +97,6 @@ bool md_directory_vouches(const struct md_directory *d);
 /* NULL when unknown. */
 struct md_dir_user *md_dir_user_find(const struct md_directory *d, const struct ub_endpoint *id);
 struct md_dir_room *md_dir_room_find(const struct md_directory *d, const struct ub_room_id *id);
-/* NULL when not there; those of a closed room are there. */
-struct md_dir_blob *md_dir_blob_find(const struct md_directory *d, const struct md_dir_room *room,
-	const struct ub_hash *sha256);
-/* What a blob of that size counts. */
-uint64_t md_dir_blob_charge(uint64_t size);
 /* The place of the first handle >= `handle`. */
 size_t md_dir_handle_place(const struct md_directory *d, struct ub_str handle);
 /* The membership, counted or not; NULL when not in the room. */
@@ -124,10 +108,10 @@ const struct ub_member *md_link_member(const struct md_link *l);
 size_t md_dir_user_joined(const struct md_dir_user *u);
 size_t md_dir_user_owned(const struct md_dir_user *u);
 
-/* ---- the parts of feeding, by record kind: directory_user.c, _room.c, _blob.c ---- */
+/* ---- the parts of feeding, by record kind: directory_user.c, directory_room.c (and
+ * directory_blob.h) ---- */
 
 struct md_rec_user;
-struct md_rec_blob;
 struct ub_entry;
 /* The user of that id, made when it is not there. UNIBUS_ERR_NOMEM. */
 UB_MUST_CHECK
@@ -148,15 +132,6 @@ ub_err md_dir_put_entry(
 	struct md_directory *d, uint64_t rev, const struct ub_entry *e, struct md_outbox *out);
 void md_dir_put_join(struct md_dir_room *room, uint64_t rev, const struct ub_endpoint *id,
 	const uint64_t *added_seq /* NULL: deleted */, struct md_outbox *out);
-/* UNIBUS_ERR_NOMEM. */
-UB_MUST_CHECK
-ub_err md_dir_put_blob(struct md_directory *d, struct md_dir_room *room, uint64_t rev,
-	const struct ub_hash *sha256, const struct md_rec_blob *r);
-void md_dir_drop_blob(
-	struct md_directory *d, struct md_dir_room *room, const struct ub_hash *sha256);
-/* The room was closed: nobody is charged for its blobs any more. */
-void md_dir_close_blobs(struct md_directory *d, struct md_dir_room *room);
-void md_dir_free_blobs(struct md_dir_room *room);
 /* Looks anew at whether the membership counts. */
 void md_link_refresh(struct md_link *l);
 UB_MUST_CHECK

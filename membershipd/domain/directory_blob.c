@@ -1,7 +1,6 @@
-#include <sodium.h>
+#include "membershipd/domain/directory_blob.h"
 
-#include "membershipd/domain/directory.h"
-#include "membershipd/domain/records.h"
+#include <sodium.h>
 
 static struct md_blob_mark mark_of(const struct md_directory *d, const struct ub_hash *sha256)
 {
@@ -13,8 +12,8 @@ static struct md_blob_mark mark_of(const struct md_directory *d, const struct ub
 	return m;
 }
 
-struct md_dir_blob *md_dir_blob_find(const struct md_directory *d, const struct md_dir_room *room,
-	const struct ub_hash *sha256)
+struct md_dir_blob *md_dir_blob_find(
+	const struct md_directory *d, const struct md_dir_room *room, const struct ub_hash *sha256)
 {
 	struct md_blob_mark m = mark_of(d, sha256);
 	struct md_dir_blob *b;

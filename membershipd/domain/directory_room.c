@@ -1,6 +1,6 @@
 #include "core/endpoint.h"
 #include "core/entry.h"
-#include "membershipd/domain/directory.h"
+#include "membershipd/domain/directory_blob.h"
 
 /* ---- memberships ---- */
 

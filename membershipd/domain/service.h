@@ -49,7 +49,7 @@ struct md_events {
 struct md_limits { /* zero means the maximum of core/limits.h */
 	size_t members_max, joined_max, owned_max;
 	uint64_t blob_max, blob_user_max, blob_room_max; /* bytes */
-	unsigned changes_per_minute; /* adds and removes per actor; 0: 600 */
+	unsigned changes_per_minute;                     /* adds and removes per actor; 0: 600 */
 };
 
 struct md_history_port;

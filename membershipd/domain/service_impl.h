@@ -1,7 +1,8 @@
 /* service_impl.h: what md_service is made of, and how its functions change the store.
  *
  * Threads: `write` serializes mutations, `dir` has its own lock, `queue`, `barrier` and `uploads`
- * theirs; they are taken in this order and none is held while events are told. Internal to domain/. */
+ * theirs; they are taken in this order and none is held while events are told. Internal to domain/.
+ */
 #ifndef MD_SERVICE_IMPL_H
 #define MD_SERVICE_IMPL_H
 
@@ -62,7 +63,7 @@ struct md_uploads { /* under way: bytes promised that no record tells of yet */
 struct md_service {
 	struct md_store *store;
 	const struct md_history_port *history; /* NULL: none */
-	struct md_blob_dir *blobs; /* NULL: none */
+	struct md_blob_dir *blobs;             /* NULL: none */
 	struct md_uploads uploads;
 	struct md_env env;
 	struct md_events events;

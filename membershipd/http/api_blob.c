@@ -34,7 +34,8 @@ static const struct md_say says_get[] = {
 static void refuse(struct md_call *c, ub_err err, const struct md_say *says)
 {
 	if (err == UNIBUS_ERR_IO)
-		log_error("blob_storage", "path", c->row->path, "cause", unibus_err_word(err), NULL);
+		log_error(
+			"blob_storage", "path", c->row->path, "cause", unibus_err_word(err), NULL);
 	md_fail(c, err, "%s", md_say(says, err));
 }
 
@@ -53,8 +54,7 @@ static ub_err take_piece(void *app, struct httpd_req *r, struct ub_bytes piece)
 
 void api_blob_head(struct md_call *c)
 {
-	struct md_blob_want want = {
-		.sha256 = c->body_sha256, .size = httpd_length(c->req)};
+	struct md_blob_want want = {.sha256 = c->body_sha256, .size = httpd_length(c->req)};
 	struct ub_str room = httpd_query(c->req, "room");
 	ub_err err;
 
@@ -116,8 +116,8 @@ static bool range_parse(const char *text, struct range *ret)
 	last = (struct ub_str){dash + 1, s.len - first.len - 1};
 	if (ub_num_u64(first, 0, INT64_MAX, &ret->first))
 		return false;
-	return !last.len || (ub_num_u64(last, 0, INT64_MAX, &ret->last) == UB_OK &&
-				    ret->last >= ret->first);
+	return !last.len ||
+	       (ub_num_u64(last, 0, INT64_MAX, &ret->last) == UB_OK && ret->last >= ret->first);
 }
 
 static void send_range(struct md_call *c, const struct md_blob_file *f, struct range r)

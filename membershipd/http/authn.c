@@ -14,6 +14,8 @@
 #define HDR_MIN_REVISION "X-Unibus-Min-Revision"
 #define HDR_BODY "X-Unibus-Body"
 
+static const char no_revision[] = HDR_MIN_REVISION " is no revision of this server's";
+
 static uint64_t boot_ms(const struct md_call *c)
 {
 	return md_service_boot_ms(c->svc);
@@ -273,7 +275,7 @@ static void take_min_revision(struct md_call *c, const char *text)
 	if (!text || c->row->access == MD_ACCESS_ANYONE)
 		return;
 	if (!*text || strlen(text) >= sizeof(c->min_revision)) {
-		md_fail(c, UNIBUS_ERR_INVALID, HDR_MIN_REVISION " is no revision of this server's");
+		md_fail(c, UNIBUS_ERR_INVALID, "%s", no_revision);
 		return;
 	}
 	snprintf(c->min_revision, sizeof(c->min_revision), "%s", text);
@@ -371,9 +373,12 @@ static ub_err announced(struct md_call *c, const char *text)
 /* Everything that is judged of a row with a head, before anything of the body is read. */
 static void judge_whole(struct md_call *c, const char *body_text)
 {
+	ub_err err = UB_OK;
+
 	/* Who is nobody is told so first. */
 	if ((c->has_sig || c->named) && announced(c, body_text)) {
-		md_fail(c, UNIBUS_ERR_INVALID, "this path needs %s: the SHA-256 of the body, 64 hexadecimal digits",
+		md_fail(c, UNIBUS_ERR_INVALID,
+			"this path needs %s: the SHA-256 of the body, 64 hexadecimal digits",
 			HDR_BODY);
 		return;
 	}
@@ -382,8 +387,12 @@ static void judge_whole(struct md_call *c, const char *body_text)
 	c->later = true;
 	if (!md_authorize(c))
 		return;
-	if (*c->min_revision && md_service_wait(c->svc, ub_str(c->min_revision), 0))
-		md_fail(c, UNIBUS_ERR_UNAVAILABLE,
+	if (*c->min_revision)
+		err = md_service_wait(c->svc, ub_str(c->min_revision), 0);
+	if (err == UNIBUS_ERR_INVALID)
+		md_fail(c, err, "%s", no_revision);
+	else if (err)
+		md_fail(c, err,
 			"this node has not seen revision %s yet; try again or ask another node",
 			c->min_revision);
 	else
@@ -429,7 +438,7 @@ static void arrange_wait(struct md_call *c)
 		return;
 	err = md_service_wait(c->svc, ub_str(c->min_revision), 0);
 	if (err == UNIBUS_ERR_INVALID) {
-		md_fail(c, err, HDR_MIN_REVISION " is no revision of this server's");
+		md_fail(c, err, "%s", no_revision);
 	} else if (err) {
 		c->wait = c->later = true;
 		httpd_defer(c->req);

@@ -317,8 +317,8 @@ static ub_err each_name(struct md_blob_dir *d, void *arg, const char *name)
 	return e->fn(e->arg, &n);
 }
 
-ub_err md_blob_dir_each(struct md_blob_dir *d,
-	ub_err (*fn)(void *arg, const struct md_blob_name *name), void *arg)
+ub_err md_blob_dir_each(
+	struct md_blob_dir *d, ub_err (*fn)(void *arg, const struct md_blob_name *name), void *arg)
 {
 	struct each e = {fn, arg};
 

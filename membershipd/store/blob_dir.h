@@ -57,7 +57,7 @@ ub_err md_blob_dir_remove(struct md_blob_dir *d, const struct md_blob_name *name
 /* Calls fn for every file that has a name, in no order; fn may remove it. Stops at fn's first error
  * and returns it. UNIBUS_ERR_IO, UNIBUS_ERR_NOMEM. */
 UB_MUST_CHECK
-ub_err md_blob_dir_each(struct md_blob_dir *d,
-	ub_err (*fn)(void *arg, const struct md_blob_name *name), void *arg);
+ub_err md_blob_dir_each(
+	struct md_blob_dir *d, ub_err (*fn)(void *arg, const struct md_blob_name *name), void *arg);
 
 #endif

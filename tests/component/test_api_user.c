@@ -150,7 +150,7 @@ static void a_body_has_its_maximum(void **state)
 	free(body);
 }
 
-static void revoke(struct rest *t, int by, int who, struct rest_reply *ret)
+static void send_revoke(struct rest *t, int by, int who, struct rest_reply *ret)
 {
 	char hex[65], target[128];
 
@@ -167,7 +167,7 @@ static void a_revoked_user_is_out_at_once_and_the_answer_says_how(void **state)
 		size_t n_before, n_after;
 
 		kit_told(t->w, MD_EVENT_REVOKED, &n_before);
-		revoke(t, ADMIN, MEMBER, &r);
+		send_revoke(t, ADMIN, MEMBER, &r);
 		kit_told(t->w, MD_EVENT_REVOKED, &n_after);
 		assert_int_equal(r.status, 200);
 		assert_int_equal(n_after, n_before + 1);
@@ -191,11 +191,11 @@ static void revoking_has_its_refusals(void **state)
 	uint64_t before = md_store_revision(t->w->store);
 	struct rest_reply r;
 
-	revoke(t, ADMIN, ADMIN, &r);
+	send_revoke(t, ADMIN, ADMIN, &r);
 	assert_int_equal(r.status, 409);
 	assert_string_equal(r.code, "last_admin");
 	rest_reply_deinit(&r);
-	revoke(t, ADMIN, STRANGER, &r);
+	send_revoke(t, ADMIN, STRANGER, &r);
 	assert_int_equal(r.status, 404);
 	rest_reply_deinit(&r);
 	for (size_t i = 0; i < UB_ARRAY_LEN(bad); i++) {
@@ -212,13 +212,13 @@ static void one_of_two_administrators_may_go(void **state)
 	struct rest_reply r;
 
 	expect_add(t, STRANGER, "\"handle\":\"second\",\"role\":\"admin\"", 201, "");
-	revoke(t, STRANGER, ADMIN, &r);
+	send_revoke(t, STRANGER, ADMIN, &r);
 	assert_int_equal(r.status, 200);
 	rest_reply_deinit(&r);
 	rest_do(t, ADMIN, "GET", "/users", NULL, &r);
 	assert_string_equal(r.code, "revoked");
 	rest_reply_deinit(&r);
-	revoke(t, STRANGER, STRANGER, &r);
+	send_revoke(t, STRANGER, STRANGER, &r);
 	assert_string_equal(r.code, "last_admin");
 	rest_reply_deinit(&r);
 }
@@ -228,7 +228,7 @@ static void a_revoked_key_is_registered_anew_and_is_in_no_room(void **state)
 	struct rest *t = *state;
 	struct rest_reply r;
 
-	revoke(t, ADMIN, MEMBER, &r);
+	send_revoke(t, ADMIN, MEMBER, &r);
 	rest_reply_deinit(&r);
 	expect_add(t, MEMBER, "\"handle\":\"p2\"", 201, "");
 	rest_do(t, MEMBER, "GET", rest_room(&t->room, ""), NULL, &r);

@@ -145,8 +145,11 @@ static void try(const struct right *r, size_t i)
 
 	target_of(t, r, target);
 	t->health.status = MD_HEALTH_OK;
-	call = (struct rest_call){.method = r->method, .target = target, .body = body,
-		.by = callers[i], .announce = r->content == UPLOAD ? body : NULL};
+	call = (struct rest_call){.method = r->method,
+		.target = target,
+		.body = body,
+		.by = callers[i],
+		.announce = r->content == UPLOAD ? body : NULL};
 	rest_send(t, &call, &reply);
 	if (reply.status != r->status[i])
 		fail_msg("%s %s by caller %zu: %u instead of %u: %s", r->method, r->path, i,

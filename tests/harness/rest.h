@@ -61,9 +61,9 @@ struct rest_call {
 	const char *sign_method, *sign_target, *sign_body; /* what the signature covers */
 	int sign_by;                                       /* the key that signs, + 1 */
 	const char *announce; /* X-Unibus-Body is the hash of this, and what the signature covers */
-	const char *extra;                                 /* header lines, each with its CR LF */
-	const char *drop;                                  /* header that is left out */
-	const char *spell;                                 /* header whose value is `spelling` */
+	const char *extra;    /* header lines, each with its CR LF */
+	const char *drop;     /* header that is left out */
+	const char *spell;    /* header whose value is `spelling` */
 	const char *spelling;
 };
 struct rest_reply {

@@ -89,8 +89,8 @@ static inline ub_err kit_blob_begin(struct world *w, unsigned n, const struct ub
 }
 
 /* Peer n brings the text to the room. */
-static inline ub_err kit_blob_put(
-	struct world *w, unsigned n, const struct ub_room *room, const char *text, bool *ret_created)
+static inline ub_err kit_blob_put(struct world *w, unsigned n, const struct ub_room *room,
+	const char *text, bool *ret_created)
 {
 	struct md_blob_upload *u = NULL;
 	uint64_t rev;

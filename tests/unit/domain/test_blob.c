@@ -1,5 +1,6 @@
 /* Blobs: who may bring and read them, how much, and that nobody sees half of one. Peer 1 owns the
  * room, 2 is a member, 3 a reader, 4 in another room, 5 in none. */
+#include "membershipd/domain/directory_blob.h"
 #include "membershipd/domain/service_impl.h"
 #include "tests/unit/domain/blob_kit.h"
 #include "tests/unit/domain/race_kit.h"
@@ -134,7 +135,8 @@ static void who_was_removed_or_revoked_reads_nothing_more(void **state)
 
 static void who_came_later_sees_nothing_older_where_the_policy_says_so(void **state)
 {
-	struct scene *x = scene_limited((struct ub_policy){.since_join = true}, (struct md_limits){0});
+	struct scene *x =
+		scene_limited((struct ub_policy){.since_join = true}, (struct md_limits){0});
 	bool created;
 
 	(void)state;
