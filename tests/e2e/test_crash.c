@@ -183,6 +183,24 @@ static void make_close(struct world *w, struct request *q)
 			.by = &w->who[ALICE], SHADOW_OPS(shadow_bare(UB_OP_CLOSE))});
 }
 
+static void make_upload(struct world *w, struct request *q)
+{
+	q->by = &w->who[BOB];
+	q->method = "POST";
+	(void)snprintf(q->target, sizeof(q->target), "/blobs?room=%s", w->rooms[TEAM].idz);
+	ub_buf_z(&q->body, WORLD_BLOB);
+}
+
+static void check_upload(struct world *w, const struct request *q)
+{
+	char target[96];
+
+	(void)q;
+	world_blob_target(target);
+	ask_expect(ASK(&w->s, &w->who[CARL].sk, "GET", target, NULL), 200, "");
+	ask_expect(ASK(&w->s, &w->who[ERIN].sk, "GET", target, NULL), 404, "not_found");
+}
+
 static void make_takeover(struct world *w, struct request *q)
 {
 	of_room(w, q, WARD, "remove",
@@ -281,6 +299,7 @@ static const struct change CHANGES[] = {
 	{"policy with an epoch", make_tighten, NULL, 200, 0},
 	{"close", make_close, NULL, 200, 0},
 	{"takeover with an epoch", make_takeover, NULL, 200, 0},
+	{"upload", make_upload, check_upload, 201, 200},
 };
 
 /* ---- the crashing server ---- */
@@ -312,7 +331,7 @@ static int set_up(void **state)
 	proc_program("crashd", b->w.s.membershipd);
 	path_in(b->w.s.dir, "base", b->base);
 	path_in(b->w.s.dir, "fifos", b->fifos);
-	run_sh("mkdir -m 700 \"$2\" && cp -p \"$1\"* \"$2\"", b->w.s.db, b->base);
+	run_sh("mkdir -m 700 \"$2\" && cp -rp \"$1\"* \"$2\"", b->w.s.db, b->base);
 	assert_int_equal(0, mkdir(b->fifos, 0700));
 	path_in(b->fifos, "arm", path);
 	assert_int_equal(0, mkfifo(path, 0600));
@@ -340,7 +359,7 @@ static void start(struct bench *b)
 static void restore(struct bench *b)
 {
 	proc_kill(&b->w.s.md);
-	run_sh("rm -f \"$1\"* && cp -p \"$2\"/* \"${1%/*}\"", b->w.s.db, b->base);
+	run_sh("rm -rf \"$1\"* && cp -rp \"$2\"/* \"${1%/*}\"", b->w.s.db, b->base);
 	start(b);
 }
 
@@ -364,12 +383,18 @@ static void arm(struct bench *b, const char *plan)
 static int send_it(struct bench *b, const struct request *q)
 {
 	UB_CLEANUP(ub_buf_deinit) struct ub_buf body = UB_BUF(BODY_MAX);
+	struct call c = {.stack = &b->w.s,
+		.key = &q->by->sk,
+		.method = q->method,
+		.target = q->target,
+		.announce = strncmp(q->target, "/blobs", 6) == 0};
 	struct answer a;
 	int status;
 
 	ub_buf_put(&body, q->body.p, q->body.len);
-	ask(ASK(&b->w.s, &q->by->sk, q->method, q->target, q->body.len ? ub_buf_cstr(&body) : NULL),
-		&a);
+	if (q->body.len)
+		c.body = ub_buf_cstr(&body);
+	ask(&c, &a);
 	status = a.status;
 	if (status >= 300)
 		print_error("%s %s: %s\n", q->method, q->target, ub_buf_cstr(&a.body));

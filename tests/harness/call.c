@@ -29,6 +29,7 @@ static struct curl_slist *sign(const struct call *c)
 	struct ub_reqsig_headers h;
 	struct curl_slist *list = NULL;
 	struct timespec ts;
+	char hex[65];
 
 	(void)clock_gettime(CLOCK_REALTIME, &ts);
 	rs.ts_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
@@ -40,6 +41,10 @@ static struct curl_slist *sign(const struct call *c)
 	list = add_header(list, UB_HDR_TS, h.ts);
 	list = add_header(list, UB_HDR_NONCE, h.nonce);
 	list = add_header(list, UB_HDR_AUDIENCE, h.audience);
+	if (c->announce) {
+		ub_hex_encode(req.body_sha256, sizeof(req.body_sha256), hex);
+		list = add_header(list, "X-Unibus-Body", hex);
+	}
 	return add_header(list, UB_HDR_SIG, h.sig);
 }
 

@@ -12,6 +12,7 @@ struct call {
 	const struct ub_signkey *key; /* NULL: not signed */
 	const char *method, *target;
 	const char *body; /* NULL: none */
+	bool announce;    /* X-Unibus-Body: an upload */
 };
 /* The HTTP status, or -1 after a line on stderr; the body is appended to *out (may be NULL). */
 int call_rest(const struct call *c, struct ub_buf *out);

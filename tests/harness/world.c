@@ -6,6 +6,8 @@
 #include <cmocka.h>
 
 #include "core/b64url.h"
+#include "core/key.h"
+#include "core/num.h"
 
 #define BODY_MAX (1024 * 1024)
 #define LOOK_MAX (8 * 1024 * 1024)
@@ -121,6 +123,15 @@ static void look_at_room(struct world *w, enum world_who by, const char *idz, st
 	}
 }
 
+void world_blob_target(char to[96])
+{
+	uint8_t h[32];
+
+	ub_sha256(WORLD_BLOB, strlen(WORLD_BLOB), h);
+	(void)snprintf(to, 96, "/blobs/");
+	ub_hex_encode(h, sizeof(h), to + strlen(to));
+}
+
 void world_look(struct world *w, struct ub_buf *ret)
 {
 	char target[96];
@@ -132,6 +143,8 @@ void world_look(struct world *w, struct ub_buf *ret)
 		look_at(w, i, target, ret);
 		(void)snprintf(target, sizeof(target), "/peers/%s", w->who[i].idz);
 		look_at(w, ROOT, target, ret);
+		world_blob_target(target);
+		look_at(w, i, target, ret);
 		for (int k = 0; k < WORLD_ROOMS; k++)
 			look_at_room(w, i, w->rooms[k].idz, ret);
 	}

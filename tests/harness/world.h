@@ -20,6 +20,8 @@
 #include "tests/harness/shadow.h"
 #include "tests/harness/stack.h"
 
+#define WORLD_BLOB "a blob that nobody has brought yet"
+
 enum world_who { ROOT, ALICE, BOB, CARL, DAVE, ERIN, MALLORY, OLGA, NINA, WORLD_PEERS };
 enum world_room { TEAM, HALL, WARD, WORLD_ROOMS };
 
@@ -31,11 +33,14 @@ struct world {
 void world_start(struct world *w, const struct stack_options *o);
 void world_stop(struct world *w);
 
-/* All that REST shows to anybody, as text: users, key records, rooms, members, logs, keys. */
+/* All that REST shows to anybody, as text: users, key records, rooms, members, logs, keys, and
+ * who can read WORLD_BLOB. */
 void world_look(struct world *w, struct ub_buf *ret);
 /* Everybody in `want` sees exactly that room and can open its key; nobody else sees it. Revoked
  * and unregistered peers are left out. */
 void world_assert_room(struct world *w, const struct shadow *want);
+/* "/blobs/<hash>" of WORLD_BLOB. */
+void world_blob_target(char to[96]);
 bool world_joined(struct world *w, enum world_who who, const struct shadow *room);
 
 #endif
