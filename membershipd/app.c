@@ -49,6 +49,20 @@ static int refuse_err(const char *what, const char *detail, ub_err err)
 	return MD_EXIT_FAILED;
 }
 
+static int refuse_listen(const char *at, ub_err err)
+{
+	const char *why = unibus_strerror(err);
+
+	if (err == UNIBUS_ERR_CONFLICT)
+		why = "another program listens there; end it or give another --port";
+	else if (err == UNIBUS_ERR_NOT_FOUND)
+		why = "this machine has no such address; see --bind";
+	else if (err == UNIBUS_ERR_DENIED)
+		why = "ports below 1024 need privileges; give another --port";
+	(void)fprintf(stderr, "membershipd: cannot serve REST on %s: %s\n", at, why);
+	return MD_EXIT_FAILED;
+}
+
 static bool beyond_loopback(const struct md_options *o)
 {
 	return !md_is_loopback(o->bind);
@@ -242,7 +256,7 @@ static int start_http(struct app *a)
 		&a->http);
 
 	(void)snprintf(at, sizeof(at), "%s port %s", o->bind, log_num(o->port));
-	return err ? refuse_err("cannot serve REST on", at, err) : MD_EXIT_OK;
+	return err ? refuse_listen(at, err) : MD_EXIT_OK;
 }
 
 static int start(struct app *a, const struct md_app_hooks *hooks)

@@ -278,6 +278,20 @@ static uint16_t bound_port(int fd)
 	return ntohs(in6.sin6_port);
 }
 
+static ub_err bind_error(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return UNIBUS_ERR_CONFLICT;
+	case EADDRNOTAVAIL:
+		return UNIBUS_ERR_NOT_FOUND;
+	case EACCES:
+		return UNIBUS_ERR_DENIED;
+	default:
+		return UNIBUS_ERR_IO;
+	}
+}
+
 static ub_err listen_on(struct httpd *h)
 {
 	struct sockaddr_storage ss = {0};
@@ -292,7 +306,7 @@ static ub_err listen_on(struct httpd *h)
 		return UNIBUS_ERR_IO;
 	if (setsockopt(h->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
 		bind(h->listener, at, len) || listen(h->listener, SOMAXCONN))
-		return UNIBUS_ERR_IO;
+		return bind_error(errno);
 	h->port = bound_port(h->listener);
 	return h->port ? UB_OK : UNIBUS_ERR_IO;
 }

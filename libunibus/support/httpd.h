@@ -65,7 +65,8 @@ struct httpd_config {
 };
 
 /* UNIBUS_ERR_INVALID (address, table, certificate), UNIBUS_ERR_INSECURE_FILE (key file),
- * UNIBUS_ERR_NOT_FOUND (files), UNIBUS_ERR_IO (the port is taken), UNIBUS_ERR_NOMEM. */
+ * UNIBUS_ERR_NOT_FOUND (files, the address), UNIBUS_ERR_CONFLICT (the port is taken),
+ * UNIBUS_ERR_DENIED (a privileged one), UNIBUS_ERR_IO, UNIBUS_ERR_NOMEM. */
 UB_MUST_CHECK
 ub_err httpd_start(const struct httpd_config *c, struct httpd **ret);
 uint16_t httpd_port(const struct httpd *h);

@@ -65,7 +65,8 @@ struct md_http;
 
 /* Listens and serves when it returns. UNIBUS_ERR_INVALID (address, half of a certificate pair, a
  * certificate that does not load), UNIBUS_ERR_INSECURE_FILE (the key file is readable by others),
- * UNIBUS_ERR_IO (the port is taken), UNIBUS_ERR_NOMEM. */
+ * UNIBUS_ERR_CONFLICT (the port is taken), UNIBUS_ERR_DENIED (a
+ * privileged one), UNIBUS_ERR_IO, UNIBUS_ERR_NOMEM. */
 UB_MUST_CHECK
 ub_err md_http_start(const struct md_http_config *c, struct md_http **ret);
 uint16_t md_http_port(const struct md_http *h);

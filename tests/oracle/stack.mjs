@@ -1,5 +1,6 @@
 // A whole bus for a test: `make up` in a folder of its own on free ports, ended by its pid.
 import { spawn, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,14 +8,16 @@ import { join } from 'node:path';
 
 const build = process.env.UNIBUS_BUILD ?? 'build/release';
 
+// Below the range that outgoing connections take theirs from.
 const freePort = () =>
-	new Promise((resolve, reject) => {
-		const s = createServer();
-		s.on('error', reject);
-		s.listen(0, '127.0.0.1', () => {
-			const { port } = s.address();
-			s.close(() => resolve(port));
-		});
+	new Promise((resolve) => {
+		const attempt = () => {
+			const port = randomInt(20000, 32000);
+			const s = createServer();
+			s.on('error', attempt);
+			s.listen(port, '127.0.0.1', () => s.close(() => resolve(port)));
+		};
+		attempt();
 	});
 
 export class Stack {
