@@ -284,7 +284,7 @@ static void bad_addresses_and_taken_ports_are_named(void **state)
 	assert_int_equal(httpd_start(&c, &h), UNIBUS_ERR_INVALID);
 	c.bind = "127.0.0.1";
 	c.port = f->port;
-	assert_int_equal(httpd_start(&c, &h), UNIBUS_ERR_IO);
+	assert_int_equal(httpd_start(&c, &h), UNIBUS_ERR_CONFLICT);
 	assert_null(h);
 }
 
