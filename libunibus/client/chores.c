@@ -273,6 +273,7 @@ static void look_one(void *arg, struct ub_croom *r)
 		ub_rotation_run(run->c, r);
 	else if (rotate_at != 0 && rotate_at < run->next)
 		run->next = rotate_at;
+	ub_beacon_run(run->c, r, run->now, &run->next);
 	tell_missing(run, r);
 	save_seen(run, r);
 }

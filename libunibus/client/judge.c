@@ -40,10 +40,11 @@ static ub_err check_sender(struct ub_judge *j)
 {
 	const struct ub_member *m = ub_room_member(&j->r->state, &j->f.h.sender);
 
-	if (ub_roomhist_role(&j->r->hist, j->f.h.room_seq, &j->f.h.sender) < UB_ROLE_MEMBER)
+	j->role = ub_roomhist_role(&j->r->hist, j->f.h.room_seq, &j->f.h.sender);
+	if (!m || m->role < UB_ROLE_MEMBER || j->role < UB_ROLE_MEMBER)
 		return UNIBUS_ERR_NOT_A_MEMBER;
-	if (!m || m->role < UB_ROLE_MEMBER)
-		return UNIBUS_ERR_NOT_A_MEMBER;
+	if (m->role < j->role)
+		j->role = m->role;
 	j->sign_pub = m->sign;
 	return UB_OK;
 }
@@ -127,7 +128,8 @@ ub_err ub_judge_open(struct ub_judge *j, struct ub_buf *plain, struct ub_payload
 	UB_CLEANUP(ub_symkey_wipe) struct ub_symkey sender_key = {0};
 	ub_err err = need_key(j);
 
-	if (err == UB_OK && (j->f.h.flags & UB_FLAG_SIGNED))
+	/* A beacon is signed in every room. */
+	if (err == UB_OK && (j->f.h.flags & UB_FLAG_SIGNED || j->f.h.kind == UB_KIND_BEACON))
 		err = ub_frame_verify(&j->f, &j->r->id, &j->sign_pub);
 	if (err != UB_OK)
 		return err;

@@ -14,11 +14,14 @@ struct ub_judge {
 	const struct bus_msg *msg;
 	struct ub_frame f;
 	struct ub_pubkey sign_pub; /* the sender's */
+	enum ub_role role;         /* likewise: the lower of then and now */
 	struct ub_symkey key;      /* of the epoch */
 	bool has_key;
-	bool ahead;        /* its room_seq is beyond our log */
-	bool head_differs; /* it names another entry there than we have */
-	enum ub_seen seen; /* when its number came before */
+	bool ahead;            /* its room_seq is beyond our log */
+	bool head_differs;     /* it names another entry there than we have */
+	enum ub_seen seen;     /* when its number came before */
+	struct ub_ref ref;     /* the receiver's: see receive.c */
+	enum ub_permit permit; /* likewise */
 };
 void ub_judge_deinit(struct ub_judge *j);
 

@@ -1,5 +1,7 @@
 #include <sodium.h>
 
+#include "client/chores.h"
+#include "client/clock.h"
 #include "client/link.h"
 #include "client/message.h"
 #include "client/rotation.h"
@@ -15,6 +17,7 @@ struct moment {
 	struct ub_frame_header h; /* epoch, room_seq, room_head, seq */
 	struct ub_symkey key;     /* of the epoch */
 	bool has_key;
+	bool worn; /* this frame is the last that the key should be used for */
 };
 
 static void moment_wipe(struct moment *m)
@@ -58,7 +61,8 @@ static ub_err moment_take(unibus_client *c, struct ub_croom *r, struct moment *r
 		ret->key = *k;
 	if (err == UB_OK && ret->has_key && !ret->plain) {
 		ret->h.seq = ++r->frame_seq;
-		r->epoch_frames++;
+		r->seen_dirty = true;
+		ret->worn = ++r->senders.frames == UB_EPOCH_FRAMES_MAX;
 	}
 	pthread_mutex_unlock(&r->lock);
 	return err;
@@ -121,9 +125,21 @@ static ub_err seal(unibus_client *c, struct ub_croom *r, const struct unibus_pub
 		s.sender_key = &sender_key;
 		memcpy(s.nonce, random, sizeof(s.nonce));
 	}
-	if (m->policy.sign)
+	/* A beacon says who saw what: always signed. */
+	if (m->policy.sign || m->h.kind == UB_KIND_BEACON)
 		s.sign_key = &c->o->id->keys->sign;
 	return ub_frame_seal(&s, &m->h, &payload, out);
+}
+
+/* Our own message can be edited before it came back. */
+static void note_sent(struct ub_croom *r, const struct moment *m, const struct ub_ref *id)
+{
+	pthread_mutex_lock(&r->lock);
+	if (ub_kind_kept(m->h.kind))
+		ub_targets_note(&r->targets, id, &m->h.sender);
+	if (m->h.flags & UB_FLAG_SIGNED)
+		ub_beacon_sent(&r->beacon, ub_mono_ms(), ub_jitter(UB_BEACON_EVERY_MS / 10));
+	pthread_mutex_unlock(&r->lock);
 }
 
 static ub_err publish_frame(unibus_client *c, struct ub_croom *r, const struct unibus_publish *p,
@@ -138,11 +154,15 @@ static ub_err publish_frame(unibus_client *c, struct ub_croom *r, const struct u
 		return err;
 	ub_wire_publish(&r->id, &c->o->id->endpoint, &wire);
 	err = ub_link_publish(c, r, wire.z, (struct ub_bytes){frame.p, frame.len});
-	if (err == UB_OK && ref) {
-		ub_frame_ref(&r->id, &m->h.sender, &m->h.id, &id);
+	if (err != UB_OK)
+		return err;
+	ub_frame_ref(&r->id, &m->h.sender, &m->h.id, &id);
+	if (ref)
 		ub_ref_encode(&id, ref);
-	}
-	return err;
+	note_sent(r, m, &id);
+	if (m->worn)
+		ub_chores_wake(c, ub_mono_ms());
+	return UB_OK;
 }
 
 static ub_err publish_plain(unibus_client *c, struct ub_croom *r, const struct unibus_publish *p,
@@ -158,7 +178,8 @@ static ub_err publish_plain(unibus_client *c, struct ub_croom *r, const struct u
 
 static ub_err check_input(const struct unibus_publish *p)
 {
-	if (!p || (!p->data && p->len > 0) || (int)p->kind < 0 || p->kind > UNIBUS_BEACON)
+	/* Beacons are the library's own. */
+	if (!p || (!p->data && p->len > 0) || (int)p->kind < 0 || p->kind >= UNIBUS_BEACON)
 		return UNIBUS_ERR_INVALID;
 	return p->len <= UB_PAYLOAD_MAX ? UB_OK : UNIBUS_ERR_TOO_LARGE;
 }
@@ -184,9 +205,40 @@ static ub_err check_refs(const struct unibus_publish *p)
 	return media <= UB_MEDIA_TYPE_MAX ? UB_OK : UNIBUS_ERR_INVALID;
 }
 
-enum unibus_err unibus_publish(unibus_room *room, const struct unibus_publish *p, unibus_ref ref)
+/* Nobody would heed it. */
+static ub_err check_target(unibus_client *c, struct ub_croom *r, const struct unibus_publish *p)
+{
+	const struct ub_endpoint *me = &c->o->id->endpoint;
+	struct ub_frame_header h = {.kind = (uint8_t)p->kind};
+	enum ub_permit permit;
+	ub_err err;
+
+	if (p->kind != UNIBUS_EDIT && p->kind != UNIBUS_REDACT)
+		return UB_OK;
+	err = ub_ref_decode(p->reply, &h.reply);
+	if (err != UB_OK)
+		return err;
+	pthread_mutex_lock(&r->lock);
+	permit = ub_targets_judge(&r->targets, &h, me, ub_room_role(&r->state, me));
+	pthread_mutex_unlock(&r->lock);
+	return permit == UB_PERMIT_NO ? UNIBUS_ERR_NO_RIGHT : UB_OK;
+}
+
+ub_err ub_publish(unibus_client *c, struct ub_croom *r, const struct unibus_publish *p, char *ref)
 {
 	UB_CLEANUP(moment_wipe) struct moment m = {0};
+	ub_err err;
+
+	pthread_mutex_lock(&r->pub_lock);
+	err = moment_ready(c, r, &m);
+	if (err == UB_OK)
+		err = m.plain ? publish_plain(c, r, p, &m, ref) : publish_frame(c, r, p, &m, ref);
+	pthread_mutex_unlock(&r->pub_lock);
+	return err;
+}
+
+enum unibus_err unibus_publish(unibus_room *room, const struct unibus_publish *p, unibus_ref ref)
+{
 	ub_err err = ub_room_enter(room);
 
 	if (err != UB_OK)
@@ -196,14 +248,12 @@ enum unibus_err unibus_publish(unibus_room *room, const struct unibus_publish *p
 		err = check_refs(p);
 	if (err == UB_OK && !room->c->link)
 		err = UNIBUS_ERR_INVALID;
-	if (err != UB_OK)
-		return ub_client_fail(room->c, err, "%s", unibus_strerror(err));
-	pthread_mutex_lock(&room->r->pub_lock);
-	err = moment_ready(room->c, room->r, &m);
 	if (err == UB_OK)
-		err = m.plain ? publish_plain(room->c, room->r, p, &m, ref)
-			      : publish_frame(room->c, room->r, p, &m, ref);
-	pthread_mutex_unlock(&room->r->pub_lock);
+		err = check_target(room->c, room->r, p);
+	if (err == UB_OK) {
+		ub_beacon_check(room->c, room->r);
+		err = ub_publish(room->c, room->r, p, ref);
+	}
 	return err == UB_OK ? UB_OK : ub_client_fail(room->c, err, "%s", unibus_strerror(err));
 }
 
@@ -225,4 +275,32 @@ enum unibus_err unibus_flush(unibus_client *c, unsigned timeout_ms)
 	if (err != UB_OK && c)
 		return ub_client_fail(c, err, "%s", unibus_strerror(err));
 	return err;
+}
+
+static ub_err about(unibus_room *room, enum unibus_kind kind, const char *target, const char *text)
+{
+	struct unibus_publish p = {
+		.kind = kind, .reply = target, .data = text, .len = text ? strlen(text) : 0};
+
+	return target && text ? unibus_publish(room, &p, NULL) : UNIBUS_ERR_INVALID;
+}
+
+enum unibus_err unibus_react(unibus_room *room, const char *target, const char *reaction)
+{
+	return about(room, UNIBUS_REACT, target, reaction);
+}
+
+enum unibus_err unibus_edit(unibus_room *room, const char *target, const char *text)
+{
+	return about(room, UNIBUS_EDIT, target, text);
+}
+
+enum unibus_err unibus_redact(unibus_room *room, const char *target)
+{
+	return about(room, UNIBUS_REDACT, target, "");
+}
+
+enum unibus_err unibus_typing(unibus_room *room)
+{
+	return unibus_publish(room, &(struct unibus_publish){.kind = UNIBUS_TYPING}, NULL);
 }

@@ -111,11 +111,22 @@ static void drop_replay(struct ub_judge *j)
 	drop(j, UNIBUS_ERR_REPLAY, true);
 }
 
+/* With room->lock held. */
+static void note_target(struct ub_judge *j)
+{
+	const struct ub_frame_header *h = &j->f.h;
+
+	ub_frame_ref(&j->r->id, &h->sender, &h->id, &j->ref);
+	j->permit = ub_targets_judge(&j->r->targets, h, &h->sender, j->role);
+	if (ub_kind_kept(h->kind))
+		ub_targets_note(&j->r->targets, &j->ref, &h->sender);
+}
+
 static void note(struct ub_judge *j)
 {
 	uint64_t missing_at = 0, since;
 	struct ub_sender *s;
-	bool dirty, worn;
+	bool dirty, worn = false;
 
 	pthread_mutex_lock(&j->c->lock);
 	since = j->r->listen_ms;
@@ -128,9 +139,12 @@ static void note(struct ub_judge *j)
 		missing_at = s->missing_at;
 		j->r->seen_dirty = true;
 	}
-	if (!ub_endpoint_eq(&j->f.h.sender, &j->c->o->id->endpoint))
-		j->r->epoch_frames++;
-	worn = j->r->epoch_frames == UB_EPOCH_FRAMES_MAX;
+	if (!ub_endpoint_eq(&j->f.h.sender, &j->c->o->id->endpoint)) {
+		worn = ++j->r->senders.frames == UB_EPOCH_FRAMES_MAX;
+		if ((j->f.h.flags & UB_FLAG_SIGNED) && j->role >= UB_ROLE_ADMIN)
+			ub_beacon_heard(&j->r->beacon, ub_mono_ms());
+	}
+	note_target(j);
 	pthread_mutex_unlock(&j->r->lock);
 	if (worn)
 		ub_chores_wake(j->c, ub_mono_ms());
@@ -158,7 +172,6 @@ static void deliver(struct ub_judge *j, const struct ub_payload *payload)
 {
 	const struct ub_frame_header *h = &j->f.h;
 	struct texts t;
-	struct ub_ref ref;
 	struct unibus_msg m = {
 		.kind = (enum unibus_kind)h->kind,
 		.ref = t.ref,
@@ -177,10 +190,11 @@ static void deliver(struct ub_judge *j, const struct ub_payload *payload)
 		.epoch = h->epoch,
 		.encrypted = (h->flags & UB_FLAG_ENCRYPTED) != 0,
 		.verified = (h->flags & UB_FLAG_SIGNED) != 0,
+		.role = (enum unibus_role)j->role,
+		.permitted = j->permit == UB_PERMIT_YES,
 	};
 
-	ub_frame_ref(&j->r->id, &h->sender, &h->id, &ref);
-	ub_ref_encode(&ref, t.ref);
+	ub_ref_encode(&j->ref, t.ref);
 	ub_ref_encode(&h->thread, t.thread);
 	ub_ref_encode(&h->reply, t.reply);
 	ub_ulid_encode(&h->id, t.id);
@@ -218,7 +232,10 @@ static void receive_frame(unibus_client *c, struct ub_croom *r, const struct bus
 	note(&j);
 	if (j.head_differs && is_authentic(&j))
 		fork_alarm(&j);
-	deliver(&j, &payload);
+	if (j.permit == UB_PERMIT_NO)
+		drop(&j, UNIBUS_ERR_POLICY_VIOLATION, true);
+	else
+		deliver(&j, &payload);
 }
 
 static void receive_plain(unibus_client *c, struct ub_croom *r, const struct bus_msg *msg)
@@ -227,6 +244,7 @@ static void receive_plain(unibus_client *c, struct ub_croom *r, const struct bus
 		.kind = UNIBUS_MESSAGE,
 		.handle = "",
 		.media_type = "",
+		.permitted = true,
 		.data = msg->data.p,
 		.len = msg->data.len,
 		.ts_ms = ub_wall_ms(),

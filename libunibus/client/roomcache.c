@@ -21,6 +21,7 @@ static void croom_free(struct ub_croom *r)
 	ub_roomhist_deinit(&r->hist);
 	ub_epoch_keys_deinit(&r->keys);
 	ub_senders_deinit(&r->senders);
+	ub_targets_deinit(&r->targets);
 	pthread_mutex_destroy(&r->lock);
 	pthread_mutex_destroy(&r->pub_lock);
 	pthread_mutex_destroy(&r->sync_lock);
@@ -194,8 +195,10 @@ ub_err ub_croom_take(struct ub_croom *r, struct ub_str text, uint64_t seen_ms)
 	ub_room_deinit(&r->state);
 	r->state = next;
 	next = (struct ub_room){0};
-	if (r->state.epoch != epoch)
-		r->epoch_frames = 0;
+	if (r->state.epoch != epoch) {
+		r->senders.epoch = r->state.epoch;
+		r->senders.frames = 0;
+	}
 	return UB_OK;
 }
 

@@ -8,10 +8,12 @@
 
 #include <pthread.h>
 
+#include "client/beacon.h"
 #include "client/client.h"
 #include "client/hash.h"
 #include "client/roomkeys.h"
 #include "client/senders.h"
+#include "client/targets.h"
 #include "core/endpoint.h"
 #include "core/roomhist.h"
 #include "core/roomlog.h"
@@ -40,15 +42,16 @@ struct ub_croom {
 	size_t n_entries, cap_entries;
 	struct ub_epoch_keys keys;
 	struct ub_senders senders;
-	uint64_t frame_seq;    /* of our newest frame */
-	uint64_t epoch_frames; /* frames under the current epoch, ours and others' */
-	uint64_t due_since;    /* ub_mono_ms, when a rotation became due; 0: it is not */
-	bool due_told;         /* the event was sent */
-	bool hint_rotation;    /* the server says: a rotation is due */
-	bool hint_removal;     /* likewise: a member's user was revoked */
-	uint64_t ahead_at;     /* ub_mono_ms of the last fetch that a frame asked for */
-	uint64_t key_at;       /* likewise of the last fetch of a key */
-	bool seen_dirty;       /* replay windows are newer than their file */
+	struct ub_targets targets;
+	struct ub_beacon beacon;
+	uint64_t frame_seq; /* of our newest frame */
+	uint64_t due_since; /* ub_mono_ms, when a rotation became due; 0: it is not */
+	bool due_told;      /* the event was sent */
+	bool hint_rotation; /* the server says: a rotation is due */
+	bool hint_removal;  /* likewise: a member's user was revoked */
+	uint64_t ahead_at;  /* ub_mono_ms of the last fetch that a frame asked for */
+	uint64_t key_at;    /* likewise of the last fetch of a key */
+	bool seen_dirty;    /* replay windows are newer than their file */
 
 	/* client->lock guards: */
 	struct unibus_sub *subs;

@@ -37,7 +37,7 @@ static struct due due_of(const unibus_client *c, const struct ub_croom *r)
 	d.by_log = s->rotation_due;
 	d.remove = r->hint_removal;
 	d.due = d.by_log || d.remove || r->hint_rotation || old ||
-		r->epoch_frames >= UB_EPOCH_FRAMES_MAX;
+		r->senders.frames >= UB_EPOCH_FRAMES_MAX;
 	d.role = ub_room_role(s, &c->o->id->endpoint);
 	return d;
 }

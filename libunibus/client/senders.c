@@ -7,7 +7,9 @@
 /* Two connections overlap when rights change: frames then arrive out of order for a moment. */
 #define MISSING_PATIENCE_MS 2000
 
-static const char magic[8] = "UBSEEN1";
+/* The first form had no counter at its end. */
+static const char magic_first[8] = "UBSEEN1";
+static const char magic[8] = "UBSEEN2";
 
 void ub_senders_deinit(struct ub_senders *s)
 {
@@ -139,6 +141,8 @@ void ub_senders_save(const struct ub_senders *s, struct ub_buf *out)
 		ub_buf_put(out, at->id.b, sizeof(at->id.b));
 		ub_replay_save(&at->replay, out);
 	}
+	ub_buf_u32(out, s->epoch);
+	ub_buf_u64(out, s->frames);
 }
 
 /* Every number that the other's window of one session has seen. */
@@ -167,15 +171,32 @@ static void merge_replay(struct ub_replay *r, const struct ub_replay *other)
 			r->s[i] = (struct ub_replay_session){0};
 }
 
+static void merge_count(struct ub_senders *s, struct ub_cursor *c)
+{
+	uint32_t epoch = ub_cursor_u32(c);
+	uint64_t frames = ub_cursor_u64(c);
+
+	if (c->bad)
+		return;
+	if (epoch > s->epoch) {
+		s->epoch = epoch;
+		s->frames = frames;
+	} else if (epoch == s->epoch && frames > s->frames) {
+		s->frames = frames;
+	}
+}
+
 ub_err ub_senders_merge(struct ub_senders *s, struct ub_bytes file)
 {
 	struct ub_cursor c = ub_cursor(file.p, file.len);
 	char head[sizeof(magic)];
+	bool counted;
 	uint32_t n;
 
 	ub_cursor_copy(&c, head, sizeof(head));
 	n = ub_cursor_u32(&c);
-	if (c.bad || memcmp(head, magic, sizeof(head)) != 0 ||
+	counted = memcmp(head, magic, sizeof(head)) == 0;
+	if (c.bad || (!counted && memcmp(head, magic_first, sizeof(head)) != 0) ||
 		n > file.len / sizeof(struct ub_endpoint))
 		return UNIBUS_ERR_BAD_FILE;
 	for (uint32_t i = 0; i < n; i++) {
@@ -192,5 +213,7 @@ ub_err ub_senders_merge(struct ub_senders *s, struct ub_bytes file)
 			return err;
 		merge_replay(&at->replay, &other);
 	}
+	if (counted)
+		merge_count(s, &c);
 	return ub_cursor_end(&c) == UB_OK ? UB_OK : UNIBUS_ERR_BAD_FILE;
 }

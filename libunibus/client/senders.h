@@ -26,6 +26,8 @@ struct ub_sender {
 
 struct ub_senders {
 	struct ub_sender *head;
+	uint32_t epoch;  /* the room's, as far as we know */
+	uint64_t frames; /* under that epoch, ours and others' */
 };
 void ub_senders_deinit(struct ub_senders *s);
 /* NULL when never heard. */
@@ -43,7 +45,8 @@ void ub_sender_note(struct ub_sender *s, const struct ub_frame *f, uint64_t sinc
 /* What is missing for good by now; 0 else. Resets it. */
 uint64_t ub_sender_missing(struct ub_sender *s, uint64_t mono_ms);
 
-/* The windows' file form. Loading merges: what either has seen was seen. UNIBUS_ERR_BAD_FILE,
+/* The windows' and the counter's file form. Loading merges: what either has seen was seen, and of
+ * two counts of an epoch the higher holds. UNIBUS_ERR_BAD_FILE,
  * UNIBUS_ERR_NOMEM. */
 void ub_senders_save(const struct ub_senders *s, struct ub_buf *out);
 UB_MUST_CHECK

@@ -1,3 +1,4 @@
+#include "client/chores.h"
 #include "client/clock.h"
 #include "client/link.h"
 #include "client/message.h"
@@ -42,6 +43,17 @@ static ub_err link_sub(unibus_client *c, struct ub_croom *r, unibus_sub *sub)
 	return err;
 }
 
+/* What it means for beacons. */
+static void listen_begins(unibus_client *c, struct ub_croom *r)
+{
+	uint64_t now = ub_mono_ms();
+
+	pthread_mutex_lock(&r->lock);
+	ub_beacon_listen(&r->beacon, now);
+	pthread_mutex_unlock(&r->lock);
+	ub_chores_wake(c, now + UB_BEACON_FIRST_MS);
+}
+
 enum unibus_err unibus_subscribe(unibus_room *room, unibus_msg_fn fn, void *arg, unibus_sub **ret)
 {
 	ub_err err = ub_room_enter(room);
@@ -70,8 +82,18 @@ enum unibus_err unibus_subscribe(unibus_room *room, unibus_msg_fn fn, void *arg,
 		unibus_unsubscribe(sub);
 		return ub_client_fail(room->c, err, "%s", unibus_strerror(err));
 	}
+	listen_begins(room->c, room->r);
 	*ret = sub;
 	return UB_OK;
+}
+
+void unibus_sub_signals(unibus_sub *sub, bool on)
+{
+	if (!sub || ub_room_enter(sub->room) != UB_OK)
+		return;
+	pthread_mutex_lock(&sub->room->c->lock);
+	sub->signals = on;
+	pthread_mutex_unlock(&sub->room->c->lock);
 }
 
 void unibus_unsubscribe(unibus_sub *sub)
@@ -104,11 +126,12 @@ void unibus_unsubscribe(unibus_sub *sub)
 void ub_deliver(unibus_client *c, struct ub_croom *r, struct unibus_msg *msg)
 {
 	struct unibus_sub *sub, *dead;
+	bool signal = !ub_kind_kept((uint8_t)msg->kind);
 	uint64_t n = 0;
 
 	pthread_mutex_lock(&c->lock);
 	for (sub = r->subs; sub; sub = sub->next) {
-		if (sub->ended)
+		if (sub->ended || (signal && !sub->signals))
 			continue;
 		pthread_mutex_unlock(&c->lock);
 		msg->room = sub->room;

@@ -27,6 +27,11 @@ enum ub_kind {
 	UB_KIND_RECEIPT,
 	UB_KIND_BEACON,
 };
+/* Does a room that keeps a history keep this kind? The others are of the moment. */
+static inline bool ub_kind_kept(uint8_t kind)
+{
+	return kind < UB_KIND_TYPING;
+}
 #define UB_FLAG_ENCRYPTED 1
 #define UB_FLAG_SIGNED 2
 #define UB_FLAG_THREAD 4

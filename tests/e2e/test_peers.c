@@ -5,9 +5,8 @@
 
 #include <cmocka.h>
 
-#include "tests/harness/person.h"
+#include "tests/harness/pair.h"
 
-static const struct unibus_policy sealed = {.encrypt = true, .sign = true};
 static const struct unibus_policy plain = {0};
 
 static struct stack stack;
@@ -25,64 +24,14 @@ static int group_teardown(void **state)
 	return 0;
 }
 
-/* Alice owns a room that Bob has joined; both listen. */
-struct pair {
-	struct person *alice, *bob;
-	unibus_room *a, *b;
-	unibus_sub *as, *bs;
-};
-
-static void names_of(const char *test, char a[33], char b[33], char subject[64])
-{
-	(void)snprintf(a, 33, "a.%s", test);
-	(void)snprintf(b, 33, "b.%s", test);
-	(void)snprintf(subject, 64, "room.%s", test);
-}
-
-static void pair_start(struct pair *p, const char *test, const struct unibus_policy *policy)
-{
-	char a[33], b[33], subject[64];
-
-	names_of(test, a, b, subject);
-	p->alice = person_new(&stack, a);
-	p->bob = person_new(&stack, b);
-	person_connect(p->alice);
-	person_connect(p->bob);
-	assert_int_equal(UNIBUS_OK, unibus_room_create(p->alice->c, subject, policy, &p->a));
-	p->as = person_listen(p->alice, p->a);
-	assert_int_equal(UNIBUS_OK, unibus_room_invite(p->a, b, UNIBUS_MEMBER, NULL));
-	assert_int_equal(UNIBUS_OK, unibus_room_open(p->bob->c, subject, &p->b));
-	p->bs = person_listen(p->bob, p->b);
-}
-
-static void pair_stop(struct pair *p)
-{
-	unibus_unsubscribe(p->as);
-	unibus_unsubscribe(p->bs);
-	unibus_room_free(p->a);
-	unibus_room_free(p->b);
-	person_free(p->alice);
-	person_free(p->bob);
-}
-
-static void both_hear(struct pair *p, const char *from_alice, const char *from_bob)
-{
-	person_say(p->a, from_alice);
-	person_say(p->b, from_bob);
-	person_wait(p->bob, from_alice, 1);
-	person_wait(p->alice, from_bob, 1);
-	person_wait(p->alice, from_alice, 1);
-	person_wait(p->bob, from_bob, 1);
-}
-
 static void two_peers_read_each_other_in_an_encrypted_room(void **state)
 {
 	struct pair p;
 	const struct heard *h;
 
 	(void)state;
-	pair_start(&p, "encrypted", &sealed);
-	both_hear(&p, "hello bob", "hello alice");
+	pair_start(&p, &stack, "encrypted", &pair_sealed);
+	pair_both_hear(&p, "hello bob", "hello alice");
 	h = person_wait(p.bob, "hello bob", 1);
 	assert_true(h->encrypted);
 	assert_true(h->verified);
@@ -99,8 +48,8 @@ static void a_plain_room_carries_bare_payloads(void **state)
 	const struct heard *h;
 
 	(void)state;
-	pair_start(&p, "plain", &plain);
-	both_hear(&p, "hello bob", "hello alice");
+	pair_start(&p, &stack, "plain", &plain);
+	pair_both_hear(&p, "hello bob", "hello alice");
 	h = person_wait(p.bob, "hello bob", 1);
 	assert_false(h->encrypted);
 	assert_false(h->framed);
@@ -116,7 +65,7 @@ static void a_reply_names_what_it_answers(void **state)
 	const struct heard *h;
 
 	(void)state;
-	pair_start(&p, "reply", &sealed);
+	pair_start(&p, &stack, "reply", &pair_sealed);
 	assert_int_equal(UNIBUS_OK,
 		unibus_publish(p.a,
 			&(struct unibus_publish){
@@ -145,7 +94,7 @@ static void who_is_not_in_a_room_gets_nothing_of_it(void **state)
 	unibus_room *room = NULL;
 
 	(void)state;
-	pair_start(&p, "eve", &sealed);
+	pair_start(&p, &stack, "eve", &pair_sealed);
 	eve = person_new(&stack, "eve");
 	person_connect(eve);
 	unibus_room_get_info(p.a, &info);
@@ -153,8 +102,8 @@ static void who_is_not_in_a_room_gets_nothing_of_it(void **state)
 	assert_int_equal(UNIBUS_ERR_NOT_FOUND, unibus_room_open(eve->c, "room.eve", &room));
 	assert_int_equal(UNIBUS_ERR_DENIED, unibus_room_open(eve->c, id, &room));
 	assert_null(room);
-	assert_int_equal(
-		UNIBUS_ERR_SUBJECT_TAKEN, unibus_room_create(eve->c, "room.eve", &sealed, &room));
+	assert_int_equal(UNIBUS_ERR_SUBJECT_TAKEN,
+		unibus_room_create(eve->c, "room.eve", &pair_sealed, &room));
 	/* The twin: once invited she is in. */
 	assert_int_equal(UNIBUS_OK, unibus_room_invite(p.a, "eve", UNIBUS_READER, NULL));
 	assert_int_equal(UNIBUS_OK, unibus_room_open(eve->c, "room.eve", &room));
@@ -184,8 +133,8 @@ static void removing_a_peer_rotates_the_key_and_silences_him(void **state)
 	unibus_room *again = NULL;
 
 	(void)state;
-	pair_start(&p, "remove", &sealed);
-	both_hear(&p, "before", "me too");
+	pair_start(&p, &stack, "remove", &pair_sealed);
+	pair_both_hear(&p, "before", "me too");
 	assert_int_equal(UNIBUS_OK, unibus_room_remove(p.a, "b.remove"));
 	unibus_room_get_info(p.a, &info);
 	assert_int_equal(2, info.epoch);
@@ -199,7 +148,7 @@ static void removing_a_peer_rotates_the_key_and_silences_him(void **state)
 	assert_int_equal(UNIBUS_OK, unibus_room_invite(p.a, "b.remove", UNIBUS_MEMBER, NULL));
 	assert_int_equal(UNIBUS_OK, unibus_room_open(p.bob->c, "room.remove", &again));
 	unibus_room_free(again);
-	both_hear(&p, "back again", "thank you");
+	pair_both_hear(&p, "back again", "thank you");
 	pair_stop(&p);
 }
 
@@ -216,8 +165,8 @@ static void when_a_member_leaves_the_owner_rotates_by_himself(void **state)
 	struct pair p;
 
 	(void)state;
-	pair_start(&p, "leave", &sealed);
-	both_hear(&p, "stay", "no");
+	pair_start(&p, &stack, "leave", &pair_sealed);
+	pair_both_hear(&p, "stay", "no");
 	assert_int_equal(UNIBUS_OK, unibus_room_leave(p.b));
 	person_wait_told(p.bob, UNIBUS_EVENT_REMOVED);
 	person_until(p.alice, epoch_is_2, p.a);
@@ -232,8 +181,8 @@ static void a_revoked_peer_is_told_and_his_rooms_get_a_new_key(void **state)
 	unibus_client *again = NULL;
 
 	(void)state;
-	pair_start(&p, "revoke", &sealed);
-	both_hear(&p, "still friends", "sure");
+	pair_start(&p, &stack, "revoke", &pair_sealed);
+	pair_both_hear(&p, "still friends", "sure");
 	assert_int_equal(200, person_revoke(p.bob));
 	person_wait_state(p.bob, UNIBUS_REVOKED);
 	assert_int_equal(UNIBUS_ERR_REVOKED, unibus_publish_text(p.b, "let me in"));
@@ -250,14 +199,14 @@ static void everybody_comes_back_after_a_restart_of_the_message_server(void **st
 	struct unibus_stats stats;
 
 	(void)state;
-	pair_start(&p, "natsrestart", &sealed);
-	both_hear(&p, "before", "yes");
+	pair_start(&p, &stack, "natsrestart", &pair_sealed);
+	pair_both_hear(&p, "before", "yes");
 	proc_stop(&stack.nats);
 	person_wait_state(p.alice, UNIBUS_CONNECTING);
 	assert_int_equal(0, stack_nats_start(&stack));
 	person_wait_state(p.alice, UNIBUS_CONNECTED);
 	person_wait_state(p.bob, UNIBUS_CONNECTED);
-	both_hear(&p, "after", "indeed");
+	pair_both_hear(&p, "after", "indeed");
 	unibus_get_stats(p.alice->c, &stats);
 	assert_true(stats.reconnects >= 1);
 	pair_stop(&p);
@@ -268,8 +217,8 @@ static void the_control_plane_may_restart_under_way(void **state)
 	struct pair p;
 
 	(void)state;
-	pair_start(&p, "mdrestart", &sealed);
-	both_hear(&p, "before", "yes");
+	pair_start(&p, &stack, "mdrestart", &pair_sealed);
+	pair_both_hear(&p, "before", "yes");
 	proc_stop(&stack.md);
 	person_say(p.a, "nobody minds the gap");
 	person_wait(p.bob, "nobody minds the gap", 1);
@@ -277,7 +226,7 @@ static void the_control_plane_may_restart_under_way(void **state)
 	assert_int_equal(0, stack_md_start(&stack));
 	assert_int_equal(UNIBUS_OK, unibus_room_sync(p.a));
 	assert_int_equal(UNIBUS_OK, unibus_room_rekey(p.a));
-	both_hear(&p, "after", "indeed");
+	pair_both_hear(&p, "after", "indeed");
 	pair_stop(&p);
 }
 
@@ -290,7 +239,7 @@ static void who_is_away_when_invited_finds_the_room_later(void **state)
 	person_connect(alice);
 	person_connect(bob); /* once, so that his key record is there */
 	person_close(bob);
-	assert_int_equal(UNIBUS_OK, unibus_room_create(alice->c, "room.away", &sealed, &p.a));
+	assert_int_equal(UNIBUS_OK, unibus_room_create(alice->c, "room.away", &pair_sealed, &p.a));
 	p.as = person_listen(alice, p.a);
 	assert_int_equal(UNIBUS_OK, unibus_room_invite(p.a, "b.away", UNIBUS_MEMBER, NULL));
 	person_connect(bob);
@@ -298,7 +247,7 @@ static void who_is_away_when_invited_finds_the_room_later(void **state)
 		person_wait_told(bob, UNIBUS_EVENT_INVITED)->peer);
 	assert_int_equal(UNIBUS_OK, unibus_room_open(bob->c, "room.away", &p.b));
 	p.bs = person_listen(bob, p.b);
-	both_hear(&p, "there you are", "here I am");
+	pair_both_hear(&p, "there you are", "here I am");
 	pair_stop(&p);
 }
 
@@ -321,7 +270,7 @@ static void an_invitation_by_somebody_pinned_is_taken_up_by_itself(void **state)
 	person_connect(alice);
 	person_connect(bob);
 	assert_int_equal(UNIBUS_OK, unibus_trust(bob->c, "a.auto", NULL));
-	assert_int_equal(UNIBUS_OK, unibus_room_create(alice->c, "room.auto", &sealed, &p.a));
+	assert_int_equal(UNIBUS_OK, unibus_room_create(alice->c, "room.auto", &pair_sealed, &p.a));
 	p.as = person_listen(alice, p.a);
 	assert_int_equal(UNIBUS_OK, unibus_room_invite(p.a, "b.auto", UNIBUS_MEMBER, NULL));
 	person_until(bob, has_joined, bob);
@@ -329,7 +278,7 @@ static void an_invitation_by_somebody_pinned_is_taken_up_by_itself(void **state)
 	assert_non_null(strstr(t->detail, "joined"));
 	assert_int_equal(UNIBUS_OK, unibus_room_open(bob->c, "room.auto", &p.b));
 	p.bs = person_listen(bob, p.b);
-	both_hear(&p, "that was quick", "was it");
+	pair_both_hear(&p, "that was quick", "was it");
 	pair_stop(&p);
 }
 
@@ -339,7 +288,7 @@ static void a_fingerprint_that_differs_stops_an_invitation(void **state)
 	struct person *carol = person_new(&stack, "carol");
 
 	(void)state;
-	pair_start(&p, "finger", &sealed);
+	pair_start(&p, &stack, "finger", &pair_sealed);
 	person_connect(carol);
 	assert_int_equal(UNIBUS_ERR_KEY_CHANGED, unibus_room_invite(p.a, "carol", UNIBUS_MEMBER,
 							 unibus_identity_fingerprint(p.bob->id)));
@@ -355,8 +304,8 @@ static void what_was_verified_is_there_after_a_restart_of_the_peer(void **state)
 	struct unibus_room_info info;
 
 	(void)state;
-	pair_start(&p, "again", &sealed);
-	both_hear(&p, "one", "two");
+	pair_start(&p, &stack, "again", &pair_sealed);
+	pair_both_hear(&p, "one", "two");
 	unibus_unsubscribe(p.bs);
 	unibus_room_free(p.b);
 	person_close(p.bob);
@@ -366,7 +315,7 @@ static void what_was_verified_is_there_after_a_restart_of_the_peer(void **state)
 	unibus_room_get_info(p.b, &info);
 	assert_int_equal(2, info.epoch);
 	p.bs = person_listen(p.bob, p.b);
-	both_hear(&p, "three", "four");
+	pair_both_hear(&p, "three", "four");
 	pair_stop(&p);
 }
 

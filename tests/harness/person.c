@@ -51,7 +51,10 @@ static void on_message(void *arg, const struct unibus_msg *m)
 		copy(h->ref, sizeof(h->ref), m->ref);
 		copy(h->thread, sizeof(h->thread), m->thread);
 		copy(h->reply, sizeof(h->reply), m->reply);
+		copy(h->media_type, sizeof(h->media_type), m->media_type);
 		h->kind = m->kind;
+		h->role = m->role;
+		h->permitted = m->permitted;
 		h->encrypted = m->encrypted;
 		h->verified = m->verified;
 		h->framed = m->ref != NULL;

@@ -16,9 +16,10 @@
 #define PERSON_WAIT_MS 20000
 
 struct heard {
-	char text[128], sender[44], handle[33], ref[23], thread[23], reply[23];
+	char text[128], sender[44], handle[33], ref[23], thread[23], reply[23], media_type[128];
 	enum unibus_kind kind;
-	bool encrypted, verified, framed;
+	enum unibus_role role;
+	bool encrypted, verified, framed, permitted;
 	uint64_t seq;
 };
 struct told {

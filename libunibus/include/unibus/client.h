@@ -45,6 +45,7 @@ enum unibus_event_kind {
 	UNIBUS_EVENT_ROTATION_DUE, /* the key of `room` should be rotated; an admin's client does it
 				    */
 	UNIBUS_EVENT_BAD_FRAME,    /* a frame was dropped; `err` says why */
+	UNIBUS_EVENT_STALE,        /* sending, with no sign of an admin of `room` for an hour */
 };
 struct unibus_event {
 	enum unibus_event_kind kind;

@@ -48,6 +48,13 @@ struct unibus_msg {
 	uint32_t epoch;
 	bool encrypted;
 	bool verified; /* signed, and the signature verified; false: the broker's word only */
+	/* The sender's when he sent it; of a live message the lower of then and now. 0 in plain
+	 * rooms. */
+	enum unibus_role role;
+	/* An edit is for the sender of its target, a redaction for him and the room's admins; those
+	 * of others are dropped (POLICY_VIOLATION). False: this client has not seen the target (or
+	 * no longer remembers it); compare its sender with this one before heeding it. */
+	bool permitted;
 };
 typedef void (*unibus_msg_fn)(void *arg, const struct unibus_msg *msg);
 
@@ -69,6 +76,15 @@ UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_publish(
 /* The same for UTF-8 text. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_publish_text(
 	unibus_room *room, const char *text);
+/* A reaction ("+1", an emoji), another text in its place, and taking it back. `target` names the
+ * message. UNIBUS_ERR_NO_RIGHT: it is somebody else's (an admin of the room may redact). */
+UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_react(
+	unibus_room *room, const char *target, const char *reaction);
+UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_edit(
+	unibus_room *room, const char *target, const char *text);
+UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_redact(unibus_room *room, const char *target);
+/* Says that this peer is writing: again every few seconds while he is. Never kept. */
+UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_typing(unibus_room *room);
 /* Waits until the server has taken everything published so far. UNIBUS_ERR_NETWORK also when a
  * connection was lost with messages of which that is not known. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_flush(
@@ -80,6 +96,8 @@ UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_flush(
  * dropped, counted and reported as UNIBUS_EVENT_BAD_FRAME. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_subscribe(
 	unibus_room *room, unibus_msg_fn fn, void *arg, unibus_sub **ret);
+/* Typing, receipts and the admins' beacons, too; off at first. */
+UNIBUS_API void unibus_sub_signals(unibus_sub *sub, bool on);
 /* Ends it and frees it; waits for a running callback unless called from it. */
 UNIBUS_API void unibus_unsubscribe(unibus_sub *sub);
 
