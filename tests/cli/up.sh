@@ -2,40 +2,10 @@
 # make up: first run, what it prints works, second run, ports taken, and that one signal ends all.
 set -u
 . "$(dirname "$0")/../harness/cli.sh"
+. tests/harness/bus.sh
 
-# Below the range that outgoing connections take theirs from.
-free_port() {
-	while :; do
-		p=$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 12000))
-		if "$build/supervise" --free "x:$p:X" 2>/dev/null; then
-			echo "$p"
-			return
-		fi
-	done
-}
-UNIBUS_RUN_DIR=$tmp/run
-UNIBUS_HTTP_PORT=$(free_port)
-UNIBUS_NATS_PORT=$(free_port)
-UNIBUS_WEB_PORT=$(free_port)
-UNIBUS_BUILD=$build
-XDG_STATE_HOME=$tmp/state
-export UNIBUS_RUN_DIR UNIBUS_HTTP_PORT UNIBUS_NATS_PORT UNIBUS_WEB_PORT UNIBUS_BUILD XDG_STATE_HOME
+bus_env "$tmp/run"
 
-# Starts it in the background, as a script would (INT ignored), and waits for its last line.
-start_up() {
-	rm -f "$tmp/pipe"
-	mkfifo "$tmp/pipe"
-	sh deploy/up.sh >"$tmp/pipe" 2>&1 </dev/null &
-	up=$!
-	: >"$tmp/said"
-	exec 5<"$tmp/pipe"
-	while read -r line <&5; do
-		echo "$line" >>"$tmp/said"
-		case $line in *clientcheck*) break ;; esac
-	done
-	cat <&5 >"$tmp/after" &
-	exec 5<&-
-}
 # Waits for its end; the exit code is $1.
 ended_with() {
 	wait "$up"
@@ -50,7 +20,7 @@ child() {
 	pgrep -P "$up" "$1"
 }
 
-start_up
+bus_start
 holds "the first run comes up" grep -q 'unibus is up' "$tmp/said"
 holds "it says that it is the first" grep -q 'first run' "$tmp/said"
 holds "one file has admin in its name" [ "$(find "$tmp/run" -name '*admin*' | wc -l)" = 1 ]
@@ -70,7 +40,7 @@ holds "TERM ends it well" ended_with 0
 holds "and all it started" ports_free
 
 cp "$tmp/run/admin.json" "$tmp/before.json"
-start_up
+bus_start
 holds "the second run comes up" grep -q 'unibus is up' "$tmp/said"
 holds "it is not a first one" sh -c '! grep -q "first run" "$1"' sh "$tmp/said"
 holds "with the same admin" cmp "$tmp/run/admin.json" "$tmp/before.json"
@@ -79,14 +49,14 @@ kill -INT "$up"
 holds "INT ends it, though it runs in the background" ended_with 0
 holds "and all it started" ports_free
 
-start_up
+bus_start
 victim=$(child nats-server)
 kill -KILL "$victim"
 holds "when one dies, it ends with 1" ended_with 1
 holds "says which" grep -q 'nats-server was ended by signal 9' "$tmp/after"
 holds "and stops the others" ports_free
 
-start_up
+bus_start
 left="$(child nats-server) $(child membershipd)"
 kill -KILL "$up"
 wait "$up"
