@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/key.h"
+#include "membershipd/app_history.h"
 #include "membershipd/cmd/cmd.h"
 #include "membershipd/domain/blob.h"
 #include "membershipd/domain/service.h"
@@ -18,6 +19,7 @@
 #include "support/process.h"
 
 #define SAY_EVERY_MS 5000
+#define WAIT_MS 200
 #define TICK_MS 5000 /* systemd's watchdog and the link's state are looked at this often */
 #define LEVEL_FILE_MAX 64
 #define TIDY_MAX 1024 /* blobs of closed rooms removed in one tick: below a second of commits */
@@ -31,6 +33,7 @@ struct app {
 	struct md_sessions *sessions;
 	struct md_link *link;
 	struct md_kicks *kicks;
+	struct md_app_history history;
 	struct md_service *svc;
 	struct md_judge *judge;
 	struct md_callout *callout;
@@ -153,7 +156,9 @@ static int make_bus(struct app *a)
 		rc = make_link(a->o, a->keys, &a->link);
 	if (rc)
 		return rc;
-	err = md_sessions_new(0, &a->sessions);
+	err = md_app_history_make(&a->history, a->link);
+	if (!err)
+		err = md_sessions_new(0, &a->sessions);
 	if (!err)
 		err = md_kicks_new(&(struct md_kicks_config){.link = a->link,
 					   .sessions = a->sessions,
@@ -167,6 +172,7 @@ static int make_service(struct app *a)
 	const struct md_options *o = a->o;
 	struct md_service_config c = {
 		.store = a->store,
+		.history = a->history.h ? md_history_port(a->history.h) : NULL,
 		.env = md_env_real(),
 		.limits = {.members_max = o->members_max,
 			.joined_max = o->joined_max,
@@ -288,11 +294,14 @@ static void stop(struct app *a)
 		md_http_stop_accepting(a->http);
 	if (a->callout)
 		md_callout_stop(a->callout);
+	md_app_history_cancel(&a->history);
 	md_http_free(a->http);
+	md_app_history_stop(&a->history);
 	if (a->kicks)
 		md_kicks_stop(a->kicks);
 	md_service_free(a->svc);
 	md_link_free(a->link);
+	md_app_history_deinit(&a->history);
 	md_callout_free(a->callout);
 	md_judge_free(a->judge);
 	md_kicks_free(a->kicks);
@@ -352,6 +361,22 @@ static void say_serving(const struct app *a)
 		log_warn("ready", "error", "nobody took the message", NULL);
 }
 
+/* A moment of waiting for something named; false when a signal ends it. */
+static bool wait_moment(
+	struct app *a, int ms, uint64_t *inout_waited, const char *what, const char *why)
+{
+	enum process_signal sig = process_wait(ms);
+
+	if (sig == PROCESS_STOP)
+		return false;
+	if (sig == PROCESS_RELOAD)
+		reload(a);
+	*inout_waited += WAIT_MS;
+	if (*inout_waited % SAY_EVERY_MS == 0)
+		log_info(what, "why", why, NULL);
+	return true;
+}
+
 /* Waits for the bus with the REST API up: /healthz says no_nats meanwhile. Gives false when a
  * signal came first or the servers are unfit; *ret_rc is the exit code then. */
 static bool wait_bus(struct app *a, int *ret_rc)
@@ -361,22 +386,33 @@ static bool wait_bus(struct app *a, int *ret_rc)
 	enum md_link_state state;
 
 	*ret_rc = MD_EXIT_OK;
-	while ((state = md_link_wait(a->link, 200)) == MD_LINK_DOWN) {
-		enum process_signal sig = process_wait(0);
-
-		if (sig == PROCESS_STOP)
+	while ((state = md_link_wait(a->link, WAIT_MS)) == MD_LINK_DOWN) {
+		md_link_why(a->link, &why);
+		if (!wait_moment(a, 0, &waited, "waiting_for_bus", why.text))
 			return false;
-		if (sig == PROCESS_RELOAD)
-			reload(a);
-		waited += 200;
-		if (waited % SAY_EVERY_MS == 0) {
-			md_link_why(a->link, &why);
-			log_info("waiting_for_bus", "why", why.text, NULL);
-		}
 	}
 	if (state == MD_LINK_UP)
 		return true;
 	md_link_why(a->link, &why);
+	*ret_rc = refuse(why.text);
+	return false;
+}
+
+/* The same for the streams that keep room history. */
+static bool wait_history(struct app *a, int *ret_rc)
+{
+	uint64_t waited = 0;
+	struct md_refusal why;
+	ub_err err;
+
+	*ret_rc = MD_EXIT_OK;
+	while ((err = md_app_history_open(&a->history, a->svc, a->o, &why)) ==
+		UNIBUS_ERR_UNAVAILABLE) {
+		if (!wait_moment(a, WAIT_MS, &waited, "waiting_for_history", why.text))
+			return false;
+	}
+	if (!err)
+		return true;
 	*ret_rc = refuse(why.text);
 	return false;
 }
@@ -411,7 +447,7 @@ static int serve(struct app *a)
 	enum md_link_state state = MD_LINK_UP;
 	int rc;
 
-	if (a->link && !wait_bus(a, &rc))
+	if (a->link && (!wait_bus(a, &rc) || !wait_history(a, &rc)))
 		return rc;
 	say_serving(a);
 	for (;;) {

@@ -30,9 +30,10 @@ struct md_options {
 	uint64_t session_ttl_ms;
 	uint64_t members_max, joined_max, owned_max;
 	uint64_t blob_max, blob_user_max, blob_room_max; /* bytes */
-	uint64_t threads;                                /* HTTP event loops */
-	int log_level;                                   /* enum log_level */
-	const char *log_level_file;                      /* NULL: none */
+	uint64_t history_replicas, history_max_age_ms, history_sender_messages;
+	uint64_t threads;           /* HTTP event loops */
+	int log_level;              /* enum log_level */
+	const char *log_level_file; /* NULL: none */
 	bool log_json;
 	uint64_t ready_fd; /* 0: none */
 };

@@ -48,7 +48,8 @@ struct md_page {
 /* Stored frames of a room, for its members: under since_join those whose room_seq is at least that
  * of the caller's latest add. UNIBUS_ERR_NOT_FOUND, UNIBUS_ERR_DENIED (not in the room, or no
  * longer when the answer was there: what fn was given must then be dropped),
- * UNIBUS_ERR_NOT_AVAILABLE (the room keeps nothing), and the port's. */
+ * UNIBUS_ERR_CONFLICT (the room keeps nothing), UNIBUS_ERR_NOT_AVAILABLE (no port), and the port's.
+ */
 UB_MUST_CHECK
 ub_err md_room_messages(struct md_service *s, const struct md_caller *by,
 	const struct ub_room_id *id, const struct md_page *page, md_frame_fn fn, void *arg,

@@ -15,7 +15,7 @@ static ub_err allowed(struct md_service *s, const struct md_caller *by, const st
 		return e;
 	st = &l->room->st;
 	if (!st->policy.persist)
-		return UNIBUS_ERR_NOT_AVAILABLE;
+		return UNIBUS_ERR_CONFLICT;
 	ret->room = *id;
 	ret->shard = ub_wire_shard(id, s->shards);
 	ret->retain = st->policy.retain;

@@ -123,7 +123,7 @@ void md_json_push(json_t **to, json_t *value_owned);
 /* Sets kicked, unconfirmed, ms. */
 void md_json_taken(json_t **to, const struct md_taken *t);
 
-/* The handlers: api_user.c, api_peer.c, api_room.c, api_blob.c, api_server.c. */
+/* The handlers: api_user.c, api_peer.c, api_room.c, api_messages.c, api_blob.c, api_server.c. */
 void api_users_list(struct md_call *c);
 void api_user_add(struct md_call *c);
 void api_user_revoke(struct md_call *c);
@@ -137,6 +137,7 @@ void api_room_get(struct md_call *c);
 void api_room_members(struct md_call *c);
 void api_room_log(struct md_call *c);
 void api_room_key(struct md_call *c);
+void api_room_messages(struct md_call *c);
 void api_rooms_of(struct md_call *c);
 void api_blob_head(struct md_call *c);
 void api_blob_put(struct md_call *c);

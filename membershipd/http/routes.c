@@ -32,6 +32,7 @@ const struct md_route md_routes[] = {
 	{"GET",  "/rooms/{id}/members", MEMBER, 0, INLINE, api_room_members, 0, NULL},
 	{"GET",  "/rooms/{id}/log", MEMBER, 0, WAITS, api_room_log, 0, NULL},
 	{"GET",  "/rooms/{id}/key", MEMBER, 0, WAITS, api_room_key, 0, NULL},
+	{"GET",  "/rooms/{id}/messages", MEMBER, 0, WAITS, api_room_messages, 0, NULL},
 	{"POST", "/rooms/{id}/join", MEMBER, SMALL, WAITS, api_room_join, 0, NULL},
 	{"POST", "/rooms/{id}/invite", MEMBER, ENTRY, WAITS, api_room_change, MD_ROOM_INVITE, NULL},
 	{"POST", "/rooms/{id}/remove", MEMBER, ENTRY, WAITS, api_room_change, MD_ROOM_REMOVE, NULL},

@@ -235,10 +235,9 @@ static ub_err read_backward(const struct log *l, const struct md_history_query *
 	return err;
 }
 
-static ub_err history_read(void *arg, const struct md_history_query *q, md_frame_fn fn,
+static ub_err read_page(struct md_history *h, const struct md_history_query *q, md_frame_fn fn,
 	void *fn_arg, struct md_span *ret)
 {
-	struct md_history *h = arg;
 	struct log l = md_log_of(h, &q->room, q->shard);
 	struct forward w = {.l = &l, .q = q, .fn = fn, .arg = fn_arg};
 	uint64_t newest, floor = 1, since = 1;
@@ -262,6 +261,31 @@ static ub_err history_read(void *arg, const struct md_history_query *q, md_frame
 	}
 	x = (struct bounds){floor, q->from <= newest ? q->from : newest + 1};
 	return read_backward(&l, q, &x, fn, fn_arg, ret);
+}
+
+/* Who waits for streams that do not answer holds a thread that others need: after one has waited
+ * in vain the next ones are told so at once, for a while. */
+static ub_err history_read(void *arg, const struct md_history_query *q, md_frame_fn fn,
+	void *fn_arg, struct md_span *ret)
+{
+	struct md_history *h = arg;
+	uint64_t begun = boot_ms(), now;
+	bool held;
+	ub_err err;
+
+	(void)pthread_mutex_lock(&h->mu);
+	held = begun < h->hold_boot_ms;
+	(void)pthread_mutex_unlock(&h->mu);
+	if (held)
+		return UNIBUS_ERR_UNAVAILABLE;
+	err = read_page(h, q, fn, fn_arg, ret);
+	now = boot_ms();
+	if (err == UNIBUS_ERR_UNAVAILABLE && now - begun >= TROUBLE_MS) {
+		(void)pthread_mutex_lock(&h->mu);
+		h->hold_boot_ms = now + HOLD_MS;
+		(void)pthread_mutex_unlock(&h->mu);
+	}
+	return err;
 }
 
 /* ---- life ---- */

@@ -13,7 +13,9 @@
 
 #define PAGE_BYTES_MAX (1024 * 1024)
 #define BATCH_MESSAGES 512
-#define READ_MS 8000 /* one answer, all its questions together */
+#define READ_MS 4000    /* one answer, all its questions together */
+#define TROUBLE_MS 1000 /* an answer that failed after so long ... */
+#define HOLD_MS 2000    /* ... is the only one to try for so long */
 #define SEQ_MAX ((uint64_t)1 << 53)
 #define FLOORS_MAX 4096
 #define SWEEP_MS 30000
@@ -42,6 +44,7 @@ struct md_history {
 	struct md_service *svc;
 	pthread_t thread;
 	bool open, started, stop;
+	uint64_t hold_boot_ms; /* nobody reads before then */
 };
 
 /* One room's part of its stream, for the time of one answer. */

@@ -238,7 +238,7 @@ static void a_room_that_keeps_nothing_has_no_messages(void **state)
 	assert_int_equal(
 		kit_create(B->w, 1, "read.nothing", (struct ub_policy){.sign = true}, &room),
 		UB_OK);
-	page_of(1, &room, UNIBUS_ERR_NOT_AVAILABLE, &g);
+	page_of(1, &room, UNIBUS_ERR_CONFLICT, &g);
 	room.id.b[0] ^= 1;
 	page_of(1, &room, UNIBUS_ERR_NOT_FOUND, &g);
 	ub_room_deinit(&room);

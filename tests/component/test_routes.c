@@ -43,6 +43,7 @@ static const struct right rights[] = {
 	{"GET", "/rooms/{id}/members", NONE,            {401, 401, 401, 403, 200, 200, 200, 403}},
 	{"GET", "/rooms/{id}/log", NONE,                {401, 401, 401, 403, 200, 200, 200, 403}},
 	{"GET", "/rooms/{id}/key", NONE,                {401, 401, 401, 403, 200, 200, 200, 403}},
+	{"GET", "/rooms/{id}/messages", NONE,           {401, 401, 401, 403, 409, 409, 409, 403}},
 	{"POST", "/rooms/{id}/join", NONE,              {401, 401, 401, 403, 200, 200, 200, 403}},
 	{"POST", "/rooms/{id}/invite", ADD_USER,        {401, 401, 401, 403, 403, 403, 200, 403}},
 	{"POST", "/rooms/{id}/remove", REMOVE_READER,   {401, 401, 401, 403, 403, 403, 200, 403}},

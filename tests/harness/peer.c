@@ -78,8 +78,14 @@ static int post(const struct peer *p, const struct stack *s, struct ub_room *roo
 int peer_room_create(const struct peer *p, const struct stack *s, const char *subject, bool sign,
 	struct ub_room *room)
 {
+	return peer_room_make(p, s, subject, &(struct ub_policy){.sign = sign}, room);
+}
+
+int peer_room_make(const struct peer *p, const struct stack *s, const char *subject,
+	const struct ub_policy *policy, struct ub_room *room)
+{
 	struct ub_op ops[2] = {
-		{.type = UB_OP_GENESIS, .policy = {.sign = sign}},
+		{.type = UB_OP_GENESIS, .policy = *policy},
 		{.type = UB_OP_ADD, .role = UB_ROLE_OWNER},
 	};
 	struct ub_entry e = {.ops = ops, .n_ops = 2};

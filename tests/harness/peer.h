@@ -24,6 +24,9 @@ int peer_enrol(struct peer *p, const struct stack *s, const char *handle);
 /* The genesis entry of a room without encryption; `room` must be zero and follows from then on. */
 int peer_room_create(const struct peer *p, const struct stack *s, const char *subject, bool sign,
 	struct ub_room *room);
+/* The same with a policy of the caller's, without encryption. */
+int peer_room_make(const struct peer *p, const struct stack *s, const char *subject,
+	const struct ub_policy *policy, struct ub_room *room);
 /* One entry with one op: the route is "invite", "remove", "role", "leave" or "close". */
 int peer_room_op(const struct peer *p, const struct stack *s, struct ub_room *room,
 	const char *route, const struct ub_op *op, struct ub_buf *out);
