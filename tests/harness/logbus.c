@@ -140,6 +140,16 @@ void logbus_free(struct logbus *b)
 	free(b);
 }
 
+uint64_t logbus_seen(struct logbus *b, const uint64_t *count)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&b->lock);
+	n = *count;
+	pthread_mutex_unlock(&b->lock);
+	return n;
+}
+
 void logbus_wait(struct logbus *b, const uint64_t *count, uint64_t n)
 {
 	struct timespec end;
@@ -203,7 +213,7 @@ static uint64_t bus_put(struct logbus *b, const struct put *p)
 /* Publishes and waits until all is stored; gives the stream's sequence. */
 uint64_t logbus_store(struct logbus *b, const struct put *p, size_t n)
 {
-	uint64_t at = b->echoes;
+	uint64_t at = logbus_seen(b, &b->echoes);
 
 	for (size_t i = 0; i < n; i++) {
 		bus_put(b, p);
@@ -211,7 +221,7 @@ uint64_t logbus_store(struct logbus *b, const struct put *p, size_t n)
 			logbus_wait(b, &b->echoes, at + i - WINDOW);
 	}
 	logbus_wait(b, &b->echoes, at + n);
-	return b->last_seq;
+	return logbus_seen(b, &b->last_seq);
 }
 
 ub_err on_frame(void *arg, const struct md_frame *f)

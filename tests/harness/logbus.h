@@ -38,6 +38,7 @@ void logbus_free(struct logbus *b);
 /* A new, empty control state in the place of the one there was. */
 void logbus_service(struct logbus *b);
 ub_err logbus_bootstrap(struct logbus *b, const struct md_log_config *c, struct md_log_fault *why);
+uint64_t logbus_seen(struct logbus *b, const uint64_t *count);
 /* Waits until one of the counters has reached n. */
 void logbus_wait(struct logbus *b, const uint64_t *count, uint64_t n);
 
