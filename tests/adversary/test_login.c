@@ -21,12 +21,25 @@
 
 #define WAIT_MS 10000
 #define SAID_MAX (256 * 1024)
+#define NONCE "AAAAAAAAAAAAAAA" /* as nats-server makes them */
 
 struct bus {
 	struct stack s;
 	struct actor root, alice_is;
 	unsigned n;
 };
+
+/* nats.c before 3.8 leaves out a signature that begins with a zero byte, which the library gets
+ * around with the next nonce; the false server has but one. */
+static void new_alice(struct actor *a)
+{
+	struct ub_sig s;
+
+	do {
+		actor_new(a, "alice");
+		assert_int_equal(UB_OK, ub_login_sign(&a->sk, UB_STR(NONCE), &s));
+	} while (s.b[0] == 0);
+}
 
 static int start(void **state)
 {
@@ -35,7 +48,7 @@ static int start(void **state)
 	assert_non_null(b);
 	assert_int_equal(0, stack_start(&b->s, NULL));
 	actor_of(&b->root, "root", &b->s.admin);
-	actor_new(&b->alice_is, "alice");
+	new_alice(&b->alice_is);
 	actor_register(&b->s, &b->root, &b->alice_is);
 	*state = b;
 	return 0;
@@ -130,7 +143,7 @@ static enum unibus_err meet(struct bus *b, struct falsehood *f, const char *nonc
 		&(struct libpeer_at){.http_port = b->s.http_port,
 			.nats_port = f->port,
 			.dir = b->s.dir,
-			.timeout_ms = 400});
+			.timeout_ms = 2000});
 	libpeer_close(&alice);
 	false_stop(f);
 	assert_true(f->clients > 0);
@@ -256,7 +269,9 @@ static void member(const struct falsehood *f, const char *key, char *to, size_t 
 
 	(void)snprintf(name, sizeof(name), "\"%s\":\"", key);
 	at = strstr((const char *)f->said.p, name);
-	assert_non_null(at);
+	if (!at)
+		fail_msg("no %s in what %u clients said: %s", key, f->clients,
+			(const char *)f->said.p);
 	at += strlen(name);
 	(void)snprintf(to, size, "%.*s", (int)strcspn(at, "\""), at);
 }
@@ -269,13 +284,13 @@ static void a_nonce_that_is_one_is_signed(void **state)
 	struct falsehood f;
 	struct ub_sig s;
 
-	(void)meet(b, &f, "\"AAAAAAAAAAAAAAA\"");
+	(void)meet(b, &f, "\"" NONCE "\"");
 	member(&f, "nkey", nkey, sizeof(nkey));
 	member(&f, "sig", sig, sizeof(sig));
 	ub_nkey_encode(UB_NKEY_USER, b->alice_is.sign.b, want);
 	assert_string_equal(want, nkey);
 	assert_int_equal(UB_OK, ub_b64url_decode(ub_str(sig), s.b, sizeof(s.b)));
-	assert_int_equal(UB_OK, ub_login_verify(&b->alice_is.sign, UB_STR("AAAAAAAAAAAAAAA"), &s));
+	assert_int_equal(UB_OK, ub_login_verify(&b->alice_is.sign, UB_STR(NONCE), &s));
 	/* It is good for that and for nothing else of ours: those are Ed25519ph with a tag. */
 	assert_int_equal(UNIBUS_ERR_BAD_SIGNATURE,
 		ub_login_verify(&b->alice_is.sign, UB_STR("AAAAAAAAAAAAAAB"), &s));
