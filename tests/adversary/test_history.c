@@ -230,6 +230,8 @@ static void a_hidden_removal_is_noticed_when_somebody_speaks(void **state)
 	libpeer_say(&b->bob, "Carl is gone");
 	assert_true(libpeer_told(&b->alice, UNIBUS_EVENT_BAD_FRAME, UNIBUS_ERR_CORRUPT, &said));
 	assert_string_equal(b->bob_is.idz, said.peer);
+	assert_true(libpeer_told(&b->alice, UNIBUS_EVENT_ROLLBACK, UNIBUS_ERR_ROLLBACK, &said));
+	assert_string_equal(b->bob_is.idz, said.peer);
 	assert_int_equal(4, stage_info(&b->alice).members);
 	assert_false(libpeer_heard(&b->alice, "Carl is gone"));
 	lie_ends(b, &l);

@@ -314,6 +314,30 @@ static void a_reply_subject_makes_nobody_answer(void **state)
 	rawbus_close(&rita);
 }
 
+/* A frame of the largest size passes; one byte too many for the bus ends the connection. */
+static void what_is_too_large_ends_only_the_connection_it_came_on(void **state)
+{
+	struct bus *b = *state;
+	uint8_t *large = calloc(1, UB_FRAME_MAX);
+	struct rawbus bob, rita;
+	char wire[256];
+
+	assert_non_null(large);
+	wire_text("room", b->room.idz, b->bob_is.idz, wire);
+	enter(b, &b->bob_is, &bob);
+	enter(b, &b->rita_is, &rita);
+	rawbus_publish(&bob, wire, NULL, (struct ub_bytes){large, UB_FRAME_MAX});
+	assert_true(rawbus_quiet(&bob));
+	rawbus_send(&bob, "PUB %s %d\r\n", wire, 72 * 1024 + 1);
+	assert_true(rawbus_wait_closed(&bob, WAIT_MS));
+	assert_true(rawbus_quiet(&rita));
+	rawbus_close(&bob);
+	enter(b, &b->bob_is, &bob);
+	rawbus_close(&bob);
+	rawbus_close(&rita);
+	free(large);
+}
+
 /* ---- REST ---- */
 
 static void a_stranger_reads_and_changes_nothing_of_the_room(void **state)
@@ -531,6 +555,7 @@ int main(void)
 		TEST(a_queue_group_opens_nothing),
 		TEST(a_member_speaks_under_no_name_but_his_own),
 		TEST(a_reply_subject_makes_nobody_answer),
+		TEST(what_is_too_large_ends_only_the_connection_it_came_on),
 		TEST(a_stranger_reads_and_changes_nothing_of_the_room),
 		TEST(a_subject_belongs_to_one_room_and_is_literal),
 		TEST(who_was_removed_reads_nothing_new),
