@@ -22,7 +22,8 @@ struct md_frame {
 	struct ub_bytes bytes;
 };
 /* The answer speaks of every frame with first <= seq <= last; it may be empty: last = first - 1.
- * The next answer begins after `last`, or ends before `first`. */
+ * The next answer begins after `last`, or ends before `first`. Backward `last` may be lower than
+ * was asked for: a copy of the stream lagged behind, and what lies between is read forward. */
 struct md_span {
 	uint64_t first, last;
 	bool more; /* there is more in that direction */

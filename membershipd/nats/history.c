@@ -109,13 +109,13 @@ static ub_err give_batch(struct forward *w, const struct md_js_batch *b)
 	return err;
 }
 
-static ub_err read_forward(struct forward *w, uint64_t floor)
+static ub_err read_forward(struct forward *w, uint64_t floor, uint64_t newest)
 {
 	uint64_t from = w->q->from + 1;
 	ub_err err = UB_OK;
 
-	w->span = (struct md_span){.first = from, .last = w->q->from, .more = true};
-	if (floor > from) {
+	w->span = (struct md_span){.first = from, .last = w->q->from, .more = floor <= newest};
+	if (floor > from && floor <= newest) {
 		from = floor;
 		w->span.last = floor - 1;
 	}
@@ -144,6 +144,7 @@ struct backward {
 	struct held *list;
 	size_t n, bytes;
 	bool dropped;
+	uint64_t last; /* nothing is missing up to there */
 };
 
 static void drop_oldest(struct backward *w)
@@ -180,12 +181,14 @@ static ub_err hold(struct backward *w, const struct md_frame *f)
 	return UB_OK;
 }
 
-/* Everything from `from` to the last one before `below`. */
+/* Everything from `from` to the last one before `below`. A copy of the stream may lag behind: only
+ * what it shows there, or a later message, says that nothing is missing. */
 static ub_err collect(struct backward *w, uint64_t from, uint64_t below)
 {
 	bool more = from < below;
 	ub_err err = UB_OK;
 
+	w->last = from - 1;
 	while (!err && more) {
 		UB_CLEANUP(md_js_batch_deinit) struct md_js_batch b = {.n = 0};
 		struct md_js_stored m;
@@ -196,6 +199,8 @@ static ub_err collect(struct backward *w, uint64_t from, uint64_t below)
 		while (!err && md_js_batch_next(&b, &at, &m) && m.seq < below)
 			if (visible(w->l, w->q, &m, &f))
 				err = hold(w, &f);
+		if (b.last)
+			w->last = b.last < below ? b.last : below - 1;
 		from = b.last + 1;
 		more = b.last && b.pending && from < below;
 	}
@@ -203,14 +208,14 @@ static ub_err collect(struct backward *w, uint64_t from, uint64_t below)
 }
 
 struct bounds {
-	uint64_t floor, below;
+	uint64_t floor, below; /* floor <= seq < below */
 };
 
 static ub_err read_backward(const struct log *l, const struct md_history_query *q,
 	const struct bounds *x, md_frame_fn fn, void *arg, struct md_span *ret)
 {
 	UB_CLEANUP(backward_deinit) struct backward w = {.l = l, .q = q};
-	struct md_span span = {.first = x->floor, .last = x->below - 1};
+	struct md_span span = {.first = x->floor};
 	const struct seek s = {x->floor, x->below, q->limit, q->limit + q->limit / 4 + 16};
 	uint64_t from = x->floor;
 	bool whole = true;
@@ -223,6 +228,7 @@ static ub_err read_backward(const struct log *l, const struct md_history_query *
 	err = md_log_seek(l, &s, &from, &whole);
 	if (!err)
 		err = collect(&w, from, x->below);
+	span.last = w.last;
 	span.more = !whole || w.dropped;
 	if (w.dropped && w.list)
 		span.first = w.list->f.seq;
@@ -254,12 +260,14 @@ static ub_err read_page(struct md_history *h, const struct md_history_query *q, 
 		return err;
 	floor = since > floor ? since : floor;
 	if (!q->backward) {
-		err = read_forward(&w, floor);
+		err = read_forward(&w, floor, newest);
 		if (!err)
 			*ret = w.span;
 		return err;
 	}
 	x = (struct bounds){floor, q->from <= newest ? q->from : newest + 1};
+	if (x.below == 0)
+		x.below = 1;
 	return read_backward(&l, q, &x, fn, fn_arg, ret);
 }
 

@@ -19,6 +19,8 @@
 #define SEQ_MAX ((uint64_t)1 << 53)
 #define FLOORS_MAX 4096
 #define SWEEP_MS 30000
+#define SHARDS_MAX 256
+#define FULL_PERCENT 80 /* from there on an operator is told, every ten more */
 
 /* What is remembered of a room: below `at` nothing counts. `next` is what was not looked at yet;
  * under a limit of bytes, `n` messages of `bytes` lie between. */
@@ -44,7 +46,8 @@ struct md_history {
 	struct md_service *svc;
 	pthread_t thread;
 	bool open, started, stop;
-	uint64_t hold_boot_ms; /* nobody reads before then */
+	uint64_t hold_boot_ms;    /* nobody reads before then */
+	uint8_t said[SHARDS_MAX]; /* percent full, as said last; the sweep's own */
 };
 
 /* One room's part of its stream, for the time of one answer. */

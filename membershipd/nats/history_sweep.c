@@ -58,6 +58,42 @@ static bool is_stopped(struct md_history *h)
 	return stop;
 }
 
+/* How full the stream is; 0 when it cannot be said. */
+static unsigned percent_full(struct md_history *h, const char *stream)
+{
+	UB_CLEANUP(json_decrefp) json_t *v = NULL;
+	struct md_js_refusal no;
+	char what[64];
+	const json_t *used, *max;
+
+	(void)snprintf(what, sizeof(what), "STREAM.INFO.%s", stream);
+	if (md_js_ask(h->js, &(struct md_js_ask){.what = what, .timeout_ms = READ_MS}, &v, &no))
+		return 0;
+	used = json_object_get(json_object_get(v, "state"), "bytes");
+	max = json_object_get(json_object_get(v, "config"), "max_bytes");
+	if (json_integer_value(max) <= 0)
+		return 0;
+	return (unsigned)(json_number_value(used) * 100 / json_number_value(max));
+}
+
+/* A full stream takes nothing more, and no sender hears why: somebody must look before that. */
+static void watch_space(struct md_history *h, unsigned shards)
+{
+	for (unsigned k = 0; k < shards && k < SHARDS_MAX && !is_stopped(h); k++) {
+		struct md_log_name name = md_log_name(k);
+		unsigned full = percent_full(h, name.z);
+
+		full -= full % 10;
+		if (full != h->said[k] && full >= FULL_PERCENT)
+			log_warn("log_nearly_full", "stream", name.z, "percent", log_num(full),
+				"why",
+				"what does not fit is not kept: give account LOG more "
+				"storage, or see --history-max-age",
+				NULL);
+		h->said[k] = (uint8_t)(full < 100 ? full : 100);
+	}
+}
+
 ub_err md_history_sweep(struct md_history *h, struct md_service *svc, uint64_t *ret_purged)
 {
 	UB_CLEANUP(ub_freep) struct md_retained *rooms = NULL;
@@ -71,6 +107,7 @@ ub_err md_history_sweep(struct md_history *h, struct md_service *svc, uint64_t *
 		err = sweep_room(h, svc, &rooms[i], ret_purged);
 		first = first ? first : err;
 	}
+	watch_space(h, md_service_log_shards(svc));
 	return first;
 }
 

@@ -43,7 +43,8 @@ static void publish_msg(const struct put *p, const char *msg_id, const char *rep
 	subject_of(p, B, &subject);
 	assert_int_equal(
 		natsMsg_Create(&m, subject.z, reply, (const char *)f.p, (int)f.len), NATS_OK);
-	assert_int_equal(natsMsgHeader_Set(m, "Nats-Msg-Id", msg_id), NATS_OK);
+	if (msg_id[0])
+		assert_int_equal(natsMsgHeader_Set(m, "Nats-Msg-Id", msg_id), NATS_OK);
 	assert_int_equal(natsConnection_PublishMsg(bus->nc, m), NATS_OK);
 	natsMsg_Destroy(m);
 	ub_buf_deinit(&f);
@@ -227,6 +228,8 @@ static void an_empty_room_says_so(void **state)
 	assert_false(g.span.more);
 	g = before(B, query_of(&room), 0);
 	assert_int_equal(g.n, 0);
+	assert_int_equal(g.span.first, 1);
+	assert_int_equal(g.span.last, 0);
 	g = after(B, query_of(&room), NEWEST - 1);
 	assert_int_equal(g.n, 0);
 	assert_int_equal(g.span.last, NEWEST - 1);
@@ -436,6 +439,81 @@ static void a_room_of_5000_is_read_quickly(void **state)
 		(unsigned)page);
 }
 
+/* ---- no more room ---- */
+
+static void bus_purge(const char *stream)
+{
+	struct md_js_refusal no;
+	char what[64];
+	json_t *v;
+
+	snprintf(what, sizeof(what), "STREAM.PURGE.%s", stream);
+	assert_int_equal(
+		md_js_ask(B->js, &(struct md_js_ask){what, {NULL, 0}, 5000}, &v, &no), UB_OK);
+	json_decref(v);
+}
+
+static void set_max_bytes(const char *stream, json_int_t max)
+{
+	struct md_js_refusal no;
+	char what[64], *text;
+	json_t *v, *config;
+
+	snprintf(what, sizeof(what), "STREAM.INFO.%s", stream);
+	assert_int_equal(
+		md_js_ask(B->js, &(struct md_js_ask){what, {NULL, 0}, 5000}, &v, &no), UB_OK);
+	config = json_object_get(v, "config");
+	json_object_set_new(config, "max_bytes", json_integer(max));
+	text = json_dumps(config, 0);
+	json_decref(v);
+	snprintf(what, sizeof(what), "STREAM.UPDATE.%s", stream);
+	assert_int_equal(
+		md_js_ask(B->js, &(struct md_js_ask){what, ub_str(text), 5000}, &v, &no), UB_OK);
+	json_decref(v);
+	free(text);
+}
+
+static bool echoed(uint64_t n)
+{
+	struct timespec end;
+	int rc = 0;
+	bool there;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += 1;
+	pthread_mutex_lock(&B->lock);
+	while (B->echoes < n && rc == 0)
+		rc = pthread_cond_timedwait(&B->heard, &B->lock, &end);
+	there = B->echoes >= n;
+	pthread_mutex_unlock(&B->lock);
+	return there;
+}
+
+/* What was acknowledged stays; what does not fit is not acknowledged. */
+static void a_full_stream_keeps_what_it_acknowledged(void **state)
+{
+	struct ub_room_id room = room_of(7, 1);
+	struct put p = {.room = &room, .who = 1, .len = 30000};
+	uint64_t from = B->sent + 1, n = 0, at;
+	struct got g;
+
+	(void)state;
+	bus_purge("UNIBUS_LOG_3");
+	set_max_bytes("UNIBUS_LOG_3", 200000);
+	do {
+		at = logbus_seen(B, &B->echoes);
+		publish_msg(&p, "", NULL);
+	} while (echoed(at + 1) && ++n < 100);
+	assert_true(n >= 3 && n < 10);
+	g = after(B, query_of(&room), 0);
+	assert_run(&g, n, from);
+	set_max_bytes("UNIBUS_LOG_3", 20000000);
+	logbus_store(B, &p, 1);
+	g = after(B, query_of(&room), 0);
+	assert_int_equal(g.n, n + 1);
+	assert_int_equal(g.no[0], from);
+}
+
 /* ---- the server goes and comes ---- */
 
 static void history_outlives_the_server(void **state)
@@ -475,6 +553,7 @@ int main(void)
 		cmocka_unit_test(a_page_is_at_most_a_mebibyte),
 		cmocka_unit_test(frames_from_before_the_reader_came_are_not_there),
 		cmocka_unit_test(a_room_of_5000_is_read_quickly),
+		cmocka_unit_test(a_full_stream_keeps_what_it_acknowledged),
 		cmocka_unit_test(history_outlives_the_server),
 	};
 
