@@ -259,7 +259,9 @@ bool rawbus_wait_closed(struct rawbus *b, int timeout_ms)
 
 bool rawbus_is_closed(struct rawbus *b)
 {
-	return rawbus_wait_closed(b, 0);
+	/* nats-server answers a KICK when the connection is marked closed; another of its threads
+	 * then closes the socket. Nothing is delivered or taken in between. */
+	return rawbus_wait_closed(b, 50);
 }
 
 bool rawbus_message(struct rawbus *b, int timeout_ms, struct rawbus_msg *ret)

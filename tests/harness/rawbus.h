@@ -47,7 +47,7 @@ void rawbus_publish(
 bool rawbus_quiet(struct rawbus *b);
 /* Waits until the server has closed the connection. */
 bool rawbus_wait_closed(struct rawbus *b, int timeout_ms);
-/* Is it closed by now? Does not wait. */
+/* Is it closed by now, or just closing (50 ms)? */
 bool rawbus_is_closed(struct rawbus *b);
 
 struct rawbus_msg {

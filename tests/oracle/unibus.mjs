@@ -1,5 +1,6 @@
 // A second implementation of PROTOCOL.md, written from that page alone: node:crypto and
 // libsodium-wrappers, no code shared with C.
+import './webcrypto.mjs';
 import { createHash } from 'node:crypto';
 import sodiumModule from 'libsodium-wrappers';
 
