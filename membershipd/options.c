@@ -1,7 +1,9 @@
 #include "membershipd/options.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -130,8 +132,15 @@ UB_PRINTF(2, 3) static bool refuse(struct md_refusal *r, const char *fmt, ...)
 
 bool md_is_loopback(const char *host)
 {
-	return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
-	       strcmp(host, "localhost") == 0;
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	/* As an address: "127.example" is a name, of any host. */
+	if (inet_pton(AF_INET, host, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (inet_pton(AF_INET6, host, &v6) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&v6);
+	return strcmp(host, "localhost") == 0;
 }
 
 /* What TLS and a bind beyond this host need. */
@@ -166,11 +175,12 @@ static bool check_url(const struct md_options *o, const char *url, struct md_ref
 
 	if (!tls && strncmp(url, "nats://", 7) != 0)
 		return refuse(r, "--nats-url %s does not begin with nats:// or tls://", url);
-	if (strpbrk(at, "@/?#"))
+	end = *at == '[' ? strchr(at, ']') : NULL;
+	if (strpbrk(at, "@/?#") || (end && end[1] && end[1] != ':'))
 		return refuse(r,
 			"--nats-url %s names more than host and port; credentials come from --keys",
 			url);
-	end = *at == '[' ? strchr(at, ']') : strrchr(at, ':');
+	end = end ? end : strrchr(at, ':');
 	at += *at == '[';
 	if (!end)
 		end = at + strlen(at);

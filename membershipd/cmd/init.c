@@ -11,6 +11,7 @@
 #include "core/limits.h"
 #include "membershipd/cmd/cmd.h"
 #include "membershipd/cmd/natsconf.h"
+#include "membershipd/options.h"
 #include "support/process.h"
 
 #define PATH_LEN 4096
@@ -118,7 +119,7 @@ static int check(const struct init_options *o)
 			return refuse("a name or path has control characters in it", NULL);
 	if (o->as && o->as[0] != '/')
 		return refuse("--as must be an absolute path", o->as);
-	if (!tls && strncmp(o->bind, "127.", 4) != 0 && strcmp(o->bind, "::1") != 0)
+	if (!tls && !md_is_loopback(o->bind))
 		return refuse("nats-server would listen beyond this host without TLS; give "
 			      "--tls-cert, --tls-key and --tls-ca, or stay on loopback",
 			o->bind);

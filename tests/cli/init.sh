@@ -46,6 +46,9 @@ runs "half of the TLS files is refused" 1 'belong together' \
 	"$md" init --dir "$tmp/x" --tls-cert "$tmp/file"
 runs "beyond loopback without TLS is refused" 1 'without TLS' \
 	"$md" init --dir "$tmp/x" --nats-bind 0.0.0.0
+runs "and so is a name that begins like loopback" 1 'without TLS' \
+	"$md" init --dir "$tmp/x" --nats-bind 127.bus.example
+runs "another address of loopback is not" 0 'made' "$md" init --dir "$tmp/lo" --nats-bind 127.0.0.2
 runs "a relative --as is refused" 1 'absolute' "$md" init --dir "$tmp/x" --as here
 runs "control characters are refused" 1 'control characters' \
 	"$md" init --dir "$tmp/x" --server-name "$(printf 'n1\n}')"

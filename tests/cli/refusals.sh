@@ -41,6 +41,9 @@ chmod 640 "$tmp/key.pem"
 refused "a TLS key that others can read" 'chmod 600' $base $tls
 chmod 600 "$tmp/key.pem"
 refused "a remote bus without TLS" 'without TLS' $base --nats-url nats://192.0.2.1:4250
+refused "a remote one whose name begins like loopback" 'without TLS' $base --nats-url nats://127.bus.example:4250
+refused "a remote one behind an address in brackets" 'host and port' $base --nats-url 'nats://[::1].bus.example:4250'
+good "the loopback address in brackets" $base --nats-url 'nats://[::1]:4250'
 refused "the second of two remote ones" 'without TLS' $base --nats-url nats://127.0.0.1:1,nats://bus.example:4250
 good "a remote bus with a CA" $base --nats-url nats://192.0.2.1:4250 --ca "$tmp/cert.pem"
 refused "tls:// without a CA" 'ca FILE' $base --nats-url tls://127.0.0.1:4250
