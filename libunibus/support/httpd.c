@@ -62,8 +62,8 @@ static void completed(
 	httpd_conn_expect(r->conn, r->h->c.idle_ms);
 	if (r->headed && r->h->c.hooks.end)
 		r->h->c.hooks.end(r->h->c.app, r);
-	if (r->held)
-		atomic_fetch_sub(&r->h->bodies, r->length);
+	if (r->body.max)
+		httpd_conn_let_go(r->conn);
 	ub_buf_deinit(&r->body);
 	if (r->response)
 		MHD_destroy_response(r->response);
@@ -120,13 +120,10 @@ static void judge_head(struct httpd_req *r)
 /* Memory for the body is taken before it comes, and given back in completed. */
 static void reserve(struct httpd_req *r)
 {
-	struct httpd *h = r->h;
-
 	if (!r->length || r->sink)
 		return;
-	r->held = true;
 	r->body.max = r->length;
-	if (atomic_fetch_add(&h->bodies, r->length) + r->length > h->c.bodies_max) {
+	if (!httpd_conn_hold(r->conn, r->length)) {
 		r->close = true;
 		httpd_fail(r, UNIBUS_ERR_UNAVAILABLE,
 			"too much is being uploaded at once; try again shortly");

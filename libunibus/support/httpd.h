@@ -61,7 +61,7 @@ struct httpd_config {
 	unsigned connections_max; /* [UB_HTTP_CONNECTIONS_MAX], a quarter of it for one address */
 	unsigned header_ms;       /* [UB_HEADER_SECONDS_MAX] until the headers are complete */
 	unsigned idle_ms;         /* [60000] between requests; and for a reply to be read */
-	size_t bodies_max;        /* [256 MiB] of bodies being received at once; past it 503 */
+	size_t bodies_max; /* [256 MiB] of bodies at once, half for one address; past it 503 */
 };
 
 /* UNIBUS_ERR_INVALID (address, table, certificate), UNIBUS_ERR_INSECURE_FILE (key file),

@@ -107,6 +107,32 @@ void httpd_conn_notify(void *cls, struct MHD_Connection *con, void **socket_cont
 		conn_free(*socket_context);
 }
 
+bool httpd_conn_hold(struct httpd_conn *c, size_t len)
+{
+	struct httpd_conns *cs = &c->h->conns;
+	size_t max = c->h->c.bodies_max, all = len, address = len;
+	bool ok;
+
+	pthread_mutex_lock(&cs->lock);
+	for (const struct httpd_conn *o = cs->head; o; o = o->next) {
+		all += o->held;
+		if (o->peer_len == c->peer_len && memcmp(o->peer, c->peer, c->peer_len) == 0)
+			address += o->held;
+	}
+	ok = all <= max && address <= max / 2;
+	if (ok)
+		c->held = len;
+	pthread_mutex_unlock(&cs->lock);
+	return ok;
+}
+
+void httpd_conn_let_go(struct httpd_conn *c)
+{
+	pthread_mutex_lock(&c->h->conns.lock);
+	c->held = 0;
+	pthread_mutex_unlock(&c->h->conns.lock);
+}
+
 /* Shuts down who is late; *ret_next is when the next one would be. */
 static bool reap(struct httpd_conns *cs, uint64_t now, uint64_t *ret_next)
 {

@@ -27,6 +27,7 @@ struct httpd_conn {
 	_Atomic uint64_t deadline_ms; /* monotonic; 0: not waiting for the peer */
 	uint8_t peer[8];
 	size_t peer_len;
+	size_t held; /* of the bodies' memory; under the list's lock */
 	struct sockaddr_storage addr;
 	struct httpd_conn *prev, *next;
 };
@@ -72,7 +73,6 @@ struct httpd_req {
 	struct httpd_conn *conn;
 	enum httpd_phase phase;
 	bool counted, deferred, close;
-	bool held;    /* `length` is reserved of h->bodies */
 	bool headed;  /* the head hook saw it: the end hook shall */
 	char *target; /* owned copy, as sent */
 	size_t target_len, path_len;
@@ -107,7 +107,6 @@ struct httpd {
 	pthread_cond_t idle;
 	bool stopping;
 	size_t active; /* requests between complete headers and the end of the reply */
-	_Atomic size_t bodies;
 	struct httpd_conns conns;
 	struct httpd_pool pool;
 };
@@ -120,6 +119,9 @@ void httpd_conn_notify(void *cls, struct MHD_Connection *con, void **socket_cont
 	enum MHD_ConnectionNotificationCode code);
 struct httpd_conn *httpd_conn_of(struct MHD_Connection *con);     /* NULL: no memory for one */
 void httpd_conn_expect(struct httpd_conn *c, uint64_t within_ms); /* 0: nothing */
+/* Takes memory for a body: false when all would have too much, or the address more than half. */
+bool httpd_conn_hold(struct httpd_conn *c, size_t len);
+void httpd_conn_let_go(struct httpd_conn *c); /* of all it holds */
 
 /* Screening and routing: httpd_screen.c, httpd_route.c. A refusal is a reply. */
 void httpd_screen(struct httpd_req *r, const char *version);

@@ -46,12 +46,20 @@ void raw_code(const struct raw_reply *r, char to[48])
 
 int raw_connect(uint16_t port)
 {
+	return raw_connect_from("127.0.0.1", port);
+}
+
+int raw_connect_from(const char *address, uint16_t port)
+{
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
-	const void *at = &in;
+	struct sockaddr_in from = {.sin_family = AF_INET};
+	const void *at = &in, *from_at = &from;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	assert_true(fd >= 0);
+	assert_int_equal(inet_pton(AF_INET, address, &from.sin_addr), 1);
+	assert_int_equal(bind(fd, from_at, sizeof(from)), 0);
 	assert_int_equal(connect(fd, at, sizeof(in)), 0);
 	return fd;
 }

@@ -24,6 +24,8 @@ bool raw_header(const struct raw_reply *r, const char *name, char *to, size_t si
 void raw_code(const struct raw_reply *r, char to[48]);
 
 int raw_connect(uint16_t port);
+/* From another address of loopback. */
+int raw_connect_from(const char *address, uint16_t port);
 void raw_send(int fd, const char *p, size_t len);
 void raw_sendz(int fd, const char *z);
 /* One answer, by its Content-Length. */
