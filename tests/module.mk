@@ -102,11 +102,18 @@ $(B)/bench_http: $(B)/obj/tests/bench/bench_http.o $(B)/obj/tests/bench/bench.o 
 	@echo "LD $@"
 	@$(CC) $(LDFLAGS_ALL) $(LDFLAGS_V) -pie -o $@ $(filter %.o,$^) -Wl,--start-group \
 		$(filter %.a,$^) -Wl,--end-group $(LIBS_MD) $(LIBS_CLIENT) -lcmocka
+$(B)/bench_bus: $(B)/obj/tests/bench/bench_bus.o $(B)/obj/tests/bench/bench.o \
+		$(B)/libharness.a $(patsubst %,$(B)/lib%.a,$(MD_ARCHIVES))
+	@echo "LD $@"
+	@$(CC) $(LDFLAGS_ALL) $(LDFLAGS_V) -pie -o $@ $(filter %.o,$^) -Wl,--start-group \
+		$(filter %.a,$^) -Wl,--end-group $(LIBS_MD) $(LIBS_CLIENT) -lcmocka
+OBJS += $(B)/obj/tests/bench/bench_bus.o
 OBJS += $(B)/obj/tests/bench/bench_core.o $(B)/obj/tests/bench/bench_http.o \
 	$(B)/obj/tests/bench/bench.o
 
 .PHONY: bench
 bench: deps
-	@$(MAKE) --no-print-directory $(B)/bench_core $(B)/bench_http
+	@$(MAKE) --no-print-directory programs $(B)/bench_core $(B)/bench_http $(B)/bench_bus
 	@$(B)/bench_core
 	@$(B)/bench_http
+	@PATH="$$PWD/build/tools:$$PATH" UNIBUS_BUILD="$$PWD/$(B)" $(B)/bench_bus
