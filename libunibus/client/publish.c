@@ -17,7 +17,8 @@ struct moment {
 	struct ub_frame_header h; /* epoch, room_seq, room_head, seq */
 	struct ub_symkey key;     /* of the epoch */
 	bool has_key;
-	bool worn; /* this frame is the last that the key should be used for */
+	const struct ub_ulid *id; /* the frame's is given */
+	bool worn;                /* this frame is the last that the key should be used for */
 };
 
 static void moment_wipe(struct moment *m)
@@ -84,15 +85,22 @@ static ub_err moment_ready(unibus_client *c, struct ub_croom *r, struct moment *
 	return err;
 }
 
-static ub_err header_fill(unibus_client *c, const struct unibus_publish *p,
-	const uint8_t random[10], struct ub_frame_header *h)
+void ub_publish_id(unibus_client *c, struct ub_ulid *ret)
+{
+	uint8_t random[10];
+
+	randombytes_buf(random, sizeof(random));
+	ub_ulid_make(ub_control_now_ms(c->ctl), random, ret);
+}
+
+static ub_err header_fill(
+	unibus_client *c, const struct unibus_publish *p, struct ub_frame_header *h)
 {
 	ub_err err = UB_OK;
 
 	h->kind = (uint8_t)(p->kind ? p->kind : UNIBUS_MESSAGE);
 	h->sender = c->o->id->endpoint;
 	h->session = ub_store_session(c);
-	ub_ulid_make(ub_control_now_ms(c->ctl), random, &h->id);
 	if (p->thread) {
 		h->flags |= UB_FLAG_THREAD;
 		err = ub_ref_decode(p->thread, &h->thread);
@@ -117,9 +125,13 @@ static ub_err seal(unibus_client *c, struct ub_croom *r, const struct unibus_pub
 	ub_err err;
 
 	randombytes_buf(random, sizeof(random));
-	err = header_fill(c, p, random + sizeof(s.nonce), &m->h);
+	err = header_fill(c, p, &m->h);
 	if (err != UB_OK)
 		return err;
+	if (m->id)
+		m->h.id = *m->id;
+	else
+		ub_ulid_make(ub_control_now_ms(c->ctl), random + sizeof(s.nonce), &m->h.id);
 	if (m->policy.encrypt) {
 		ub_frame_sender_key(&m->key, &r->id, m->h.epoch, &m->h.sender, &sender_key);
 		s.sender_key = &sender_key;
@@ -224,9 +236,10 @@ static ub_err check_target(unibus_client *c, struct ub_croom *r, const struct un
 	return permit == UB_PERMIT_NO ? UNIBUS_ERR_NO_RIGHT : UB_OK;
 }
 
-ub_err ub_publish(unibus_client *c, struct ub_croom *r, const struct unibus_publish *p, char *ref)
+ub_err ub_publish(unibus_client *c, struct ub_croom *r, const struct unibus_publish *p,
+	const struct ub_ulid *id, char *ref)
 {
-	UB_CLEANUP(moment_wipe) struct moment m = {0};
+	UB_CLEANUP(moment_wipe) struct moment m = {.id = id};
 	ub_err err;
 
 	pthread_mutex_lock(&r->pub_lock);
@@ -237,7 +250,8 @@ ub_err ub_publish(unibus_client *c, struct ub_croom *r, const struct unibus_publ
 	return err;
 }
 
-enum unibus_err unibus_publish(unibus_room *room, const struct unibus_publish *p, unibus_ref ref)
+ub_err ub_publish_as(
+	unibus_room *room, const struct unibus_publish *p, const struct ub_ulid *id, char *ref)
 {
 	ub_err err = ub_room_enter(room);
 
@@ -252,9 +266,14 @@ enum unibus_err unibus_publish(unibus_room *room, const struct unibus_publish *p
 		err = check_target(room->c, room->r, p);
 	if (err == UB_OK) {
 		ub_beacon_check(room->c, room->r);
-		err = ub_publish(room->c, room->r, p, ref);
+		err = ub_publish(room->c, room->r, p, id, ref);
 	}
 	return err == UB_OK ? UB_OK : ub_client_fail(room->c, err, "%s", unibus_strerror(err));
+}
+
+enum unibus_err unibus_publish(unibus_room *room, const struct unibus_publish *p, unibus_ref ref)
+{
+	return ub_publish_as(room, p, NULL, ref);
 }
 
 enum unibus_err unibus_publish_text(unibus_room *room, const char *text)

@@ -130,6 +130,11 @@ ub_err ub_statedir_lock(struct ub_statedir *d, int *ret_lock)
 	return UB_OK;
 }
 
+ub_err ub_statedir_path(const struct ub_statedir *d, const char *name, char **ret)
+{
+	return path_of(d->dir, name, ret);
+}
+
 ub_err ub_statedir_read(struct ub_statedir *d, const char *name, struct ub_buf *out)
 {
 	UB_CLEANUP(ub_freep) char *path = NULL;

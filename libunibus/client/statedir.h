@@ -5,6 +5,7 @@
  *   session       the last session number given out
  *   pins.json     see pins.h
  *   rooms/ID.log  the verified entries of a room; rooms/ID.seen its replay windows
+ *   rooms/ID.NAME.work  what a worker has executed; see worklog.h
  *
  * Every file is replaced as a whole. A corrupt one is an error (UNIBUS_ERR_BAD_FILE), never reset.
  *
@@ -38,6 +39,9 @@ UB_MUST_CHECK
 ub_err ub_statedir_read(struct ub_statedir *d, const char *name, struct ub_buf *out);
 UB_MUST_CHECK
 ub_err ub_statedir_write(struct ub_statedir *d, const char *name, const struct ub_buf *data);
+/* Where `name` is, to be freed. UNIBUS_ERR_NOMEM. */
+UB_MUST_CHECK
+ub_err ub_statedir_path(const struct ub_statedir *d, const char *name, char **ret);
 /* Calls fn for each name in `folder` that ends in `suffix`, until it fails. */
 UB_MUST_CHECK
 ub_err ub_statedir_each(struct ub_statedir *d, const char *folder, const char *suffix,

@@ -54,14 +54,14 @@ static void listen_begins(unibus_client *c, struct ub_croom *r)
 	ub_chores_wake(c, now + UB_BEACON_FIRST_MS);
 }
 
-enum unibus_err unibus_subscribe(unibus_room *room, unibus_msg_fn fn, void *arg, unibus_sub **ret)
+static ub_err subscribe(unibus_room *room, const struct unibus_sub *what, unibus_sub **ret)
 {
 	ub_err err = ub_room_enter(room);
 	unibus_sub *sub;
 
 	if (err != UB_OK)
 		return err;
-	if (!fn || !ret)
+	if (!what->fn || !ret)
 		return UNIBUS_ERR_INVALID;
 	if (!room->c->link)
 		return ub_client_fail(
@@ -69,9 +69,8 @@ enum unibus_err unibus_subscribe(unibus_room *room, unibus_msg_fn fn, void *arg,
 	sub = calloc(1, sizeof(*sub));
 	if (!sub)
 		return UNIBUS_ERR_NOMEM;
+	*sub = *what;
 	sub->room = room;
-	sub->fn = fn;
-	sub->arg = arg;
 	err = link_sub(room->c, room->r, sub);
 	if (err != UB_OK) {
 		free(sub);
@@ -85,6 +84,16 @@ enum unibus_err unibus_subscribe(unibus_room *room, unibus_msg_fn fn, void *arg,
 	listen_begins(room->c, room->r);
 	*ret = sub;
 	return UB_OK;
+}
+
+enum unibus_err unibus_subscribe(unibus_room *room, unibus_msg_fn fn, void *arg, unibus_sub **ret)
+{
+	return subscribe(room, &(struct unibus_sub){.fn = fn, .arg = arg}, ret);
+}
+
+ub_err ub_subscribe_inner(unibus_room *room, unibus_msg_fn fn, void *arg, unibus_sub **ret)
+{
+	return subscribe(room, &(struct unibus_sub){.fn = fn, .arg = arg, .inner = true}, ret);
 }
 
 void unibus_sub_signals(unibus_sub *sub, bool on)

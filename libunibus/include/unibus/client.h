@@ -46,6 +46,7 @@ enum unibus_event_kind {
 				    */
 	UNIBUS_EVENT_BAD_FRAME,    /* a frame was dropped; `err` says why */
 	UNIBUS_EVENT_STALE,        /* sending, with no sign of an admin of `room` for an hour */
+	UNIBUS_EVENT_UNANSWERED,   /* an answer to a request could not be sent; `err` says why */
 };
 struct unibus_event {
 	enum unibus_event_kind kind;

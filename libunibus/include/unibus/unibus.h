@@ -19,6 +19,7 @@
 #include <unibus/error.h>
 #include <unibus/identity.h>
 #include <unibus/message.h>
+#include <unibus/request.h>
 #include <unibus/room.h>
 #include <unibus/version.h>
 
