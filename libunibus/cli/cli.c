@@ -188,9 +188,11 @@ int cli_call(struct cli *c, const char *method, const char *target, json_t *body
 	err = unibus_reply_error(&reply);
 	*ret = json_loadb(reply.body, reply.len, 0, NULL);
 	if (err) {
-		const char *why = json_string_value(json_object_get(*ret, "error"));
+		char why[CLI_FIELD_MAX];
 
-		fprintf(stderr, "unibus: %s\n", why ? why : unibus_strerror(err));
+		fprintf(stderr, "unibus: %s\n",
+			json_object_get(*ret, "error") ? cli_field(*ret, "error", why)
+						       : unibus_strerror(err));
 		if (c->json && *ret)
 			cli_put_json(json_incref(*ret));
 		json_decref(*ret);
@@ -202,22 +204,62 @@ int cli_call(struct cli *c, const char *method, const char *target, json_t *body
 	return err ? CLI_FAILED : CLI_OK;
 }
 
+/* How many bytes of the character at `p` may be shown; 0: the byte is none of a character, or a
+ * control. C1 controls travel as C2 80 .. C2 9F. */
+static size_t shown(const unsigned char *p, size_t len)
+{
+	size_t n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+
+	if (n > len || p[0] > 0xf4 || p[0] < 0x20 || p[0] == 0x7f)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n == 2 && p[0] == 0xc2 && p[1] < 0xa0 ? 0 : n;
+}
+
 void cli_put_safe(const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char ch = (unsigned char)text[i];
-		/* C1 controls travel as C2 80 .. C2 9F in UTF-8. */
-		bool c1 = ch == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0;
+	const unsigned char *p = (const unsigned char *)text;
 
-		if (c1) {
-			printf("\\u%04x", (unsigned char)text[i + 1]);
-			i++;
-		} else if ((ch < 0x20 && ch != '\t' && ch != '\n') || ch == 0x7f) {
-			printf("\\x%02x", ch);
-		} else {
-			putchar(ch);
+	for (size_t i = 0; i < len;) {
+		size_t n = shown(p + i, len - i);
+
+		if (n) {
+			fwrite(p + i, 1, n, stdout);
+			i += n;
+			continue;
 		}
+		if (p[i] == '\n')
+			fputs("\n    ", stdout);
+		else if (p[i] == '\t')
+			putchar('\t');
+		else
+			printf("\\x%02x", p[i]);
+		i++;
 	}
+}
+
+const char *cli_field(json_t *v, const char *key, char to[CLI_FIELD_MAX])
+{
+	const char *text = json_string_value(json_object_get(v, key));
+	const unsigned char *p = (const unsigned char *)(text ? text : "-");
+	size_t len = strlen((const char *)p), at = 0;
+
+	for (size_t i = 0; i < len;) {
+		size_t n = shown(p + i, len - i);
+
+		if (at + (n ? n : 1) >= CLI_FIELD_MAX)
+			break;
+		if (n)
+			memcpy(to + at, p + i, n);
+		else
+			to[at] = '?';
+		at += n ? n : 1;
+		i += n ? n : 1;
+	}
+	to[at] = '\0';
+	return to;
 }
 
 void cli_put_json(json_t *v)

@@ -126,8 +126,11 @@ void cli_on_event(void *arg, unibus_client *client, const struct unibus_event *e
 int cli_call(struct cli *c, const char *method, const char *target, json_t *body, json_t **ret);
 
 /* Text that came from others, on stdout: control characters are escaped, so that a message cannot
- * drive the terminal. */
+ * drive the terminal; lines after the first are indented, so that it cannot pass for another. */
 void cli_put_safe(const char *text, size_t len);
+#define CLI_FIELD_MAX 512
+/* A text of an answer as it may be shown: on one line, cut when longer; "-" when there is none. */
+const char *cli_field(json_t *v, const char *key, char to[CLI_FIELD_MAX]);
 /* A JSON value on one line of stdout; takes the reference. */
 void cli_put_json(json_t *v);
 /* "member" and so on; false when it is none of the four. */

@@ -7,6 +7,7 @@ static const struct opt_row rows[] = {CLI_ROW_CONNECT, {0}};
 static int whoami(struct cli *c)
 {
 	UB_CLEANUP(json_decrefp) json_t *v = NULL;
+	char text[CLI_FIELD_MAX], version[CLI_FIELD_MAX];
 	int rc = cli_connect(c, true);
 
 	if (!rc)
@@ -18,16 +19,12 @@ static int whoami(struct cli *c)
 		cli_put_json(json_incref(v));
 		return CLI_OK;
 	}
-	printf("handle       %s\n", json_string_value(json_object_get(v, "handle"))
-					    ? json_string_value(json_object_get(v, "handle"))
-					    : "-");
-	printf("role         %s\n", json_string_value(json_object_get(v, "role"))
-					    ? json_string_value(json_object_get(v, "role"))
-					    : "-");
+	printf("handle       %s\n", cli_field(v, "handle", text));
+	printf("role         %s\n", cli_field(v, "role", text));
 	printf("endpoint     %s\n", unibus_identity_endpoint(c->id));
 	printf("fingerprint  %s\n", unibus_identity_fingerprint(c->id));
-	printf("server       %s (version %s)\n", json_string_value(json_object_get(v, "server_id")),
-		json_string_value(json_object_get(v, "version")));
+	printf("server       %s (version %s)\n", cli_field(v, "server_id", text),
+		cli_field(v, "version", version));
 	return CLI_OK;
 }
 

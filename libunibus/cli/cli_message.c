@@ -51,6 +51,10 @@ static char *message_text(struct cli *c, size_t *ret_len)
 
 		while ((n = fread(part, 1, sizeof(part), stdin)) > 0)
 			ub_buf_put(&b, part, n);
+		if (ferror(stdin)) {
+			ub_buf_deinit(&b);
+			return NULL;
+		}
 	}
 	for (size_t i = 1; i < c->n_args && !(c->n_args == 2 && strcmp(c->args[1], "-") == 0);
 		i++) {
@@ -73,7 +77,8 @@ static int cmd_send(struct cli *c)
 
 	text = message_text(c, &p.len);
 	if (!text)
-		return cli_fail_text("the message is larger than %d bytes", UB_PAYLOAD_MAX);
+		return cli_fail_text(
+			"the message cannot be read, or is larger than %d bytes", UB_PAYLOAD_MAX);
 	rc = cli_open_room(c);
 	if (rc)
 		return rc;

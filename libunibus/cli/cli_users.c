@@ -13,12 +13,15 @@ static const struct opt_row add_rows[] = {
 	{0},
 };
 
+/* Far above a million users; a server that pages for ever is not followed. */
+#define PAGES_MAX 4096
+
 /* Calls fn for every user until it returns false. 0 or an exit code. */
 static int each_user(struct cli *c, bool (*fn)(void *arg, json_t *user), void *arg)
 {
 	char target[128] = "/users?limit=1000";
 
-	for (;;) {
+	for (unsigned at = 0; at < PAGES_MAX; at++) {
 		UB_CLEANUP(json_decrefp) json_t *page = NULL;
 		const char *next;
 		json_t *user;
@@ -32,28 +35,24 @@ static int each_user(struct cli *c, bool (*fn)(void *arg, json_t *user), void *a
 				return CLI_OK;
 		}
 		next = json_string_value(json_object_get(page, "next"));
-		if (!next)
+		if (!next || !json_array_size(json_object_get(page, "users")))
 			return CLI_OK;
 		snprintf(target, sizeof(target), "/users?limit=1000&after=%s", next);
 	}
-}
-
-static const char *field(json_t *v, const char *key)
-{
-	const char *s = json_string_value(json_object_get(v, key));
-
-	return s ? s : "-";
+	return cli_fail_text("the server's list of users does not end");
 }
 
 static bool print_user(void *arg, json_t *user)
 {
+	char handle[CLI_FIELD_MAX], role[CLI_FIELD_MAX], status[CLI_FIELD_MAX], key[CLI_FIELD_MAX];
 	struct cli *c = arg;
 
 	if (c->json)
 		cli_put_json(json_incref(user));
 	else
-		printf("%-32s %-7s %-8s %s\n", field(user, "handle"), field(user, "role"),
-			field(user, "status"), field(user, "sign_pub"));
+		printf("%-32s %-7s %-8s %s\n", cli_field(user, "handle", handle),
+			cli_field(user, "role", role), cli_field(user, "status", status),
+			cli_field(user, "sign_pub", key));
 	return true;
 }
 
@@ -90,11 +89,12 @@ struct lookup {
 
 static bool match_handle(void *arg, json_t *user)
 {
+	char text[CLI_FIELD_MAX];
 	struct lookup *l = arg;
 
-	if (strcmp(field(user, "handle"), l->handle) != 0)
+	if (strcmp(cli_field(user, "handle", text), l->handle) != 0)
 		return true;
-	snprintf(l->sign_pub, sizeof(l->sign_pub), "%s", field(user, "sign_pub"));
+	snprintf(l->sign_pub, sizeof(l->sign_pub), "%.64s", cli_field(user, "sign_pub", text));
 	return false;
 }
 

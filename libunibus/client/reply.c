@@ -33,12 +33,25 @@ enum unibus_err unibus_reply_error(const struct unibus_reply *reply)
 	return err == UB_OK ? UNIBUS_ERR_INTERNAL : err;
 }
 
+/* A server's words may end on a terminal; what would drive it becomes "?". The text is UTF-8, whose
+ * C1 controls are C2 80 to C2 9F. */
+static void defuse(char *z)
+{
+	for (unsigned char *p = (unsigned char *)z; *p; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			*p = '?';
+		else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?';
+	}
+}
+
 void ub_reply_sentence(const struct unibus_reply *reply, char *to, size_t len)
 {
 	UB_CLEANUP(json_decrefp) json_t *v = reply_object(reply);
 	const char *text = v ? json_string_value(json_object_get(v, "error")) : NULL;
 
 	snprintf(to, len, "%s", text ? text : unibus_strerror(unibus_reply_error(reply)));
+	defuse(to);
 }
 
 void unibus_reply_free(struct unibus_reply *reply)

@@ -45,6 +45,17 @@ holds "the second run comes up" grep -q 'unibus is up' "$tmp/said"
 holds "it is not a first one" sh -c '! grep -q "first run" "$1"' sh "$tmp/said"
 holds "with the same admin" cmp "$tmp/run/admin.json" "$tmp/before.json"
 runs "and the same room" 0 'room.demo' sh -c "$(grep 'room list' "$tmp/commands")"
+at="--identity $tmp/run/admin.json --ctrl http://127.0.0.1:$UNIBUS_HTTP_PORT --nats nats://127.0.0.1:$UNIBUS_NATS_PORT"
+# shellcheck disable=SC2086
+"$build/unibus" tail room.demo --count 1 --for 20s $at >"$tmp/tailed" 2>"$tmp/tail" </dev/null &
+tail=$!
+until grep -q 'listening' "$tmp/tail"; do
+	kill -0 "$tail" || break
+done
+# shellcheck disable=SC2086
+runs "a message of two lines is sent" 0 '' "$build/unibus" send room.demo "$(printf 'one\nroot  two\302\233\233')" $at
+wait "$tail"
+holds "and shown so that the second cannot pass for another message" grep -q '^    root  two\\xc2\\x9b\\x9b$' "$tmp/tailed"
 kill -INT "$up"
 holds "INT ends it, though it runs in the background" ended_with 0
 holds "and all it started" ports_free
