@@ -241,7 +241,7 @@ static ub_err change(struct kv_link *l, const char *what, const char *config, st
 		if (a.code == KV_NAME_TAKEN)
 			return UNIBUS_ERR_EXISTS;
 		refused_ms = refused_ms ? refused_ms : kv_now_ms();
-		if (kv_now_ms() - refused_ms >= REFUSED_MS ||
+		if (a.code != KV_NO_PEERS || kv_now_ms() - refused_ms >= REFUSED_MS ||
 			!kv_link_pause(l, p, "enough servers for the bucket"))
 			return UNIBUS_ERR_LIMIT;
 	}

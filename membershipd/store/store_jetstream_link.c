@@ -132,7 +132,9 @@ static void dial_next(struct kv_link *l)
 	(void)pthread_mutex_lock(&l->mu);
 	l->dialing = false;
 	l->denied = st == NATS_CONNECTION_AUTH_FAILED ? l->denied + 1 : 0;
-	l->unproven = st == NATS_SSL_ERROR ? l->unproven + 1 : 0;
+	bool unproven = st == NATS_SSL_ERROR || st == NATS_SECURE_CONNECTION_WANTED ||
+			st == NATS_SECURE_CONNECTION_REQUIRED;
+	l->unproven = unproven ? l->unproven + 1 : 0;
 	if (st == NATS_OK) {
 		c->held = 1;
 		l->conn = c;

@@ -38,6 +38,7 @@ ub_err kv_place_parse(const char *reply, struct kv_place *ret);
 /* err_code of the API's answers that are told apart. */
 enum kv_code {
 	KV_FINE = 0,
+	KV_NO_PEERS = 10005, /* fewer servers than replicas, for the moment or for good */
 	KV_NO_MESSAGE = 10037,
 	KV_NAME_TAKEN = 10058,
 	KV_NO_STREAM = 10059,

@@ -110,6 +110,7 @@ static int write_config(struct kv_cluster *c, size_t i, const char *nkey)
 	ub_buf_printf(&b,
 		"server_name: n%zu\nlisten: \"127.0.0.1:%u\"\nping_interval: \"5s\"\n"
 		"jetstream { store_dir: \"%s/js%zu\", sync_interval: always, strict: true,\n"
+		"\tcipher: chacha, key: $KV_DISK_KEY,\n"
 		"\tmax_memory_store: 64MB, max_file_store: 512MB }\n"
 		"accounts {\n"
 		"\tCTRL { jetstream: enabled, users: [ { nkey: %s },\n"
@@ -135,11 +136,12 @@ static int write_config(struct kv_cluster *c, size_t i, const char *nkey)
 int kv_cluster_start_one(struct kv_cluster *c, size_t i)
 {
 	char program[PROC_PATH], conf[PROC_PATH], log[PROC_PATH], ports[PROC_PATH], file[PROC_PATH];
-	char name[32], conf_name[32], log_name[32];
+	char name[32], conf_name[32], log_name[32], key[64];
 
 	(void)snprintf(name, sizeof(name), "n%zu", i);
 	(void)snprintf(conf_name, sizeof(conf_name), "n%zu.conf", i);
 	(void)snprintf(log_name, sizeof(log_name), "n%zu.log", i);
+	(void)snprintf(key, sizeof(key), "KV_DISK_KEY=\"%s\"", c->disk_key);
 	proc_program("nats-server", program);
 	if (path_in(conf, c, conf_name) || path_in(log, c, log_name) ||
 		path_in(ports, c, "ports-XXXXXX") || !mkdtemp(ports))
@@ -147,6 +149,7 @@ int kv_cluster_start_one(struct kv_cluster *c, size_t i)
 	if (proc_start(&(struct proc_spec){.name = name,
 			       .argv = (const char *const[]){program, "-c", conf,
 				       "--ports_file_dir", ports, NULL},
+			       .env = (const char *const[]){key, NULL},
 			       .log = log},
 		    &c->server[i]))
 		return -1;
@@ -175,7 +178,7 @@ static int set_up(struct kv_cluster *c)
 
 int kv_cluster_start(struct kv_cluster *c, size_t n, bool tls)
 {
-	*c = (struct kv_cluster){.n = n, .tls = tls};
+	*c = (struct kv_cluster){.n = n, .tls = tls, .disk_key = "a key of these tests"};
 	for (size_t i = 0; i < KV_CLUSTER_MAX; i++)
 		c->server[i] = PROC_NONE;
 	if (!set_up(c))
@@ -211,16 +214,15 @@ struct md_jetstream_options kv_cluster_options(const struct kv_cluster *c)
 	};
 }
 
-static natsStatus ask(const struct kv_cluster *c, size_t i, const char *what, const char *body,
+static natsStatus ask(const struct kv_cluster *c, size_t i, const char *subject, const char *body,
 	struct ub_buf *out)
 {
 	natsConnection *nc = NULL;
 	natsMsg *reply = NULL;
-	char url[96], subject[128];
+	char url[96];
 	natsStatus st;
 
 	(void)snprintf(url, sizeof(url), "nats://harness:" PASSWORD "@127.0.0.1:%u", c->port[i]);
-	(void)snprintf(subject, sizeof(subject), "$JS.API.%s", what);
 	st = natsConnection_ConnectTo(&nc, url);
 	if (st == NATS_OK)
 		st = natsConnection_RequestString(&reply, nc, subject, body, 2000);
@@ -231,20 +233,44 @@ static natsStatus ask(const struct kv_cluster *c, size_t i, const char *what, co
 	return st;
 }
 
-int kv_cluster_api(struct kv_cluster *c, const char *what, const char *body, struct ub_buf *out)
+int kv_cluster_await(bool (*cond)(void *arg), void *arg, int timeout_ms)
 {
-	time_t end = time(NULL) + 10;
+	struct timespec ts;
 
-	for (size_t i = 0; time(NULL) < end; i = (i + 1) % c->n) {
-		if (proc_alive(&c->server[i]) && ask(c, i, what, body, out) == NATS_OK)
-			return 0;
-		/* A refused connection comes at once: not a thousand times a second. */
-		(void)poll(NULL, 0, 50);
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	long end = ts.tv_sec * 1000 + ts.tv_nsec / 1000000 + timeout_ms;
+	while (!cond(arg)) {
+		(void)poll(NULL, 0, 10);
+		(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+		if (ts.tv_sec * 1000 + ts.tv_nsec / 1000000 > end)
+			return complain("waited in vain");
 	}
-	return complain("JetStream does not answer");
+	return 0;
+}
+
+struct question {
+	struct kv_cluster *c;
+	size_t next;
+	const char *subject, *body;
+	struct ub_buf *out;
+};
+
+static bool answered(void *arg)
+{
+	struct question *q = arg;
+	size_t i = q->next++ % q->c->n;
+
+	return proc_alive(&q->c->server[i]) && ask(q->c, i, q->subject, q->body, q->out) == NATS_OK;
+}
+
+int kv_cluster_ask(struct kv_cluster *c, const char *subject, const char *body, struct ub_buf *out)
+{
+	struct question q = {c, 0, subject, body, out};
+
+	return kv_cluster_await(answered, &q, 10000);
 }
 
 int kv_cluster_wipe(struct kv_cluster *c)
 {
-	return kv_cluster_api(c, "STREAM.DELETE.KV_UNIBUS", "", NULL);
+	return kv_cluster_ask(c, "$JS.API.STREAM.DELETE.KV_UNIBUS", "", NULL);
 }

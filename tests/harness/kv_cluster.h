@@ -16,6 +16,7 @@ struct kv_cluster {
 	char dir[PROC_PATH];
 	size_t n;
 	bool tls;
+	const char *disk_key; /* what the servers seal their disks with from the next start on */
 	struct proc server[KV_CLUSTER_MAX]; /* named n0, n1, n2 */
 	unsigned port[KV_CLUSTER_MAX], route[KV_CLUSTER_MAX];
 	char url_text[KV_CLUSTER_MAX][64];
@@ -35,9 +36,11 @@ size_t kv_cluster_find(const struct kv_cluster *c, const char *name);
 /* Options that reach it. */
 struct md_jetstream_options kv_cluster_options(const struct kv_cluster *c);
 
-/* A request to $JS.API.<what>, repeated for ten seconds until somebody answers; the answer is
- * appended to *out (may be NULL). Not with TLS. */
-int kv_cluster_api(struct kv_cluster *c, const char *what, const char *body, struct ub_buf *out);
+/* A request of another user of the account, repeated for ten seconds until somebody answers; the
+ * answer is appended to *out (may be NULL). Not with TLS. */
+int kv_cluster_ask(struct kv_cluster *c, const char *subject, const char *body, struct ub_buf *out);
+/* Runs `cond` every few milliseconds until it is true; fails after timeout_ms. */
+int kv_cluster_await(bool (*cond)(void *arg), void *arg, int timeout_ms);
 /* Removes the bucket, if there is one. */
 int kv_cluster_wipe(struct kv_cluster *c);
 
