@@ -162,7 +162,8 @@ static int make_bus(struct app *a)
 	if (!err)
 		err = md_kicks_new(&(struct md_kicks_config){.link = a->link,
 					   .sessions = a->sessions,
-					   .session_max_ms = session_max_ms(a->o)},
+					   .session_max_ms = session_max_ms(a->o),
+					   .own = a->keys->user_nkey[MD_PLANE_BUS]},
 			&a->kicks);
 	return err ? refuse_err("cannot start", "the bus side", err) : MD_EXIT_OK;
 }

@@ -145,6 +145,26 @@ static void tell_rights(
 	md_letter_post(out, granted);
 }
 
+static bool may_narrow(const struct ub_entry *e)
+{
+	for (size_t i = 0; i < e->n_ops; i++) {
+		enum ub_op_type t = e->ops[i].type;
+
+		if (t != UB_OP_GENESIS && t != UB_OP_ADD && t != UB_OP_KEY && t != UB_OP_EPOCH)
+			return true;
+	}
+	return false;
+}
+
+/* While the state is read nobody is told, and whoever lost a room has no join in it any more. */
+static void note_losses(const struct md_dir_room *room, const struct ub_room *was,
+	const struct ub_entry *e, uint64_t rev)
+{
+	for (size_t i = 0, n = may_narrow(e) ? was->n_members : 0; i < n; i++)
+		if (loses(room->links[i], was, &room->st))
+			room->links[i]->user->lost_rev = rev;
+}
+
 /* Everybody who is or was in it. */
 static void tell_room(const struct md_dir_room *room, const struct ub_room *was, uint64_t rev,
 	struct md_outbox *out)
@@ -219,6 +239,8 @@ ub_err md_dir_put_entry(
 		return err;
 	if (d->live)
 		tell_rights(room, &was, rev, out);
+	else
+		note_losses(room, &was, e, rev);
 	old = room->links;
 	room->links = UB_TAKE(links);
 	err = links_step(d, room, old, was.n_members, rev);

@@ -78,7 +78,7 @@ ub_err job_target_add(struct job *j, const struct md_conn *c)
 ub_err job_sweeps_plan(
 	struct job *j, struct md_service *svc, const struct md_server *servers, size_t n)
 {
-	bool all = j->ev.n_who > JOB_SWEEP_BY_USER;
+	bool all = j->inherited || j->ev.n_who > JOB_SWEEP_BY_USER;
 	size_t each = all ? 1 : j->ev.n_who;
 
 	if (n == 0)
@@ -190,17 +190,51 @@ static bool names(const struct job *j, const struct ub_endpoint *id)
 	return false;
 }
 
+/* Was it let in before this process began? What cannot be read was. */
+static bool is_older(const struct job *j, struct ub_obj *o)
+{
+	struct ub_str start = ub_obj_text(o, "start", 0, 64);
+	uint64_t start_ms;
+
+	return o->err || md_server_time(start, &start_ms) ||
+	       start_ms <= j->wall_ms + MD_CLOCK_SKEW_MS;
+}
+
+/* One that nobody here let in: it goes unless its peer is active and never lost anything, for what
+ * was lost while nobody looked is not known. */
+static bool inherited_must_go(
+	struct job *j, json_t *v, const struct md_conn *c, struct md_sessions *sessions)
+{
+	struct ub_obj o = ub_obj(v);
+	struct ub_pubkey key;
+	struct ub_endpoint id;
+	struct ub_str user = {0};
+
+	if (ub_obj_has(&o, "authorized_user"))
+		user = ub_obj_text(&o, "authorized_user", 0, 256);
+	if (!o.err && ub_str_eqz(user, j->own))
+		return false;
+	if (!is_older(j, &o))
+		return false;
+	if (!user.p || ub_nkey_decode(user, UB_NKEY_USER, key.b))
+		return true;
+	ub_endpoint_of(&key, &id);
+	return md_sessions_holds(sessions, c, &id, NULL) == MD_HOLDS_UNKNOWN &&
+	       md_grant_stale(j->inherited, &id, 0);
+}
+
 /* A connection of CONNZ: must it go? One that this node did not let in goes if it may be from
  * before the change. */
 static bool must_go(struct job *j, json_t *v, const struct md_conn *c, struct md_sessions *sessions)
 {
 	struct ub_obj o = ub_obj(v);
-	struct ub_str user, start;
+	struct ub_str user;
 	struct ub_pubkey key;
 	struct ub_endpoint id;
-	uint64_t start_ms;
 	const struct ub_room_id *room = j->ev.kind == MD_EVENT_REVOKED ? NULL : &j->ev.room;
 
+	if (j->inherited)
+		return inherited_must_go(j, v, c, sessions);
 	if (!ub_obj_has(&o, "authorized_user"))
 		return false;
 	user = ub_obj_text(&o, "authorized_user", 0, 256);
@@ -217,9 +251,7 @@ static bool must_go(struct job *j, json_t *v, const struct md_conn *c, struct md
 	case MD_HOLDS_UNKNOWN:
 		break;
 	}
-	start = ub_obj_text(&o, "start", 0, 64);
-	return !room || o.err || md_server_time(start, &start_ms) ||
-	       start_ms <= j->wall_ms + MD_CLOCK_SKEW_MS;
+	return !room || is_older(j, &o);
 }
 
 /* One page. False: not an answer. */

@@ -43,7 +43,9 @@ struct job_sweep {
 struct job {
 	struct job *next;
 	uint64_t id;
-	struct md_event ev; /* .who is `who`; kind 0: one connection only, nothing owed */
+	struct md_event ev;           /* .who is `who`; kind 0: connections only, nothing owed */
+	struct md_service *inherited; /* not NULL: looks for what an earlier process let in */
+	const char *own;              /* with it: this service's own login, borrowed */
 	struct ub_endpoint *who;
 	enum { JOB_NEW = 0, JOB_NOTED, JOB_RUNNING } phase;
 	bool planned; /* the sweeps are: some server was known */

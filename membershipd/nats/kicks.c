@@ -36,6 +36,7 @@ ub_err md_kicks_new(const struct md_kicks_config *c, struct md_kicks **ret)
 	k->link = c->link;
 	k->sessions = c->sessions;
 	k->session_max_ms = c->session_max_ms;
+	k->own = c->own;
 	randombytes_buf(random, sizeof(random));
 	ub_b64url_encode(random, sizeof(random), token);
 	(void)snprintf(k->inbox, sizeof(k->inbox), "_INBOX.kick.%s", token);
@@ -200,6 +201,19 @@ static void on_disconnect(void *arg, const struct md_message *m)
 	}
 }
 
+/* What an earlier process let in is looked at once the bus is there. With mu held. */
+static ub_err inherit(struct md_kicks *k)
+{
+	struct job *j = job_new(&(struct md_event){.rev = 0});
+
+	if (!j)
+		return UNIBUS_ERR_NOMEM;
+	j->inherited = k->svc;
+	j->own = k->own;
+	md_kicks_enqueue(k, j);
+	return UB_OK;
+}
+
 ub_err md_kicks_start(struct md_kicks *k, struct md_service *svc)
 {
 	struct md_listener *answers, *disconnects;
@@ -223,7 +237,10 @@ ub_err md_kicks_start(struct md_kicks *k, struct md_service *svc)
 	md_link_use(k->link, MD_PLANE_BUS);
 	(void)pthread_mutex_lock(&k->mu);
 	k->svc = svc;
+	err = inherit(k);
 	(void)pthread_mutex_unlock(&k->mu);
+	if (err)
+		return err;
 	if (pthread_create(&k->thread, NULL, md_kicks_work, k))
 		return UNIBUS_ERR_NOMEM;
 	k->started = true;

@@ -7,6 +7,9 @@
  * or after a deadline, md_barrier_done is told; what is unconfirmed is tried again every second
  * until it is confirmed or its login has expired. GRANTED and ROOM send notes only.
  *
+ * A start begins with what an earlier process let in: whoever is not active any more, or ever lost
+ * a right, may have done so while nobody could close anything, and is closed.
+ *
  * One thread does all this; nothing in the queue waits for another's deadline.
  *
  * Threads: any, except start, stop and free. */
@@ -23,6 +26,7 @@ struct md_kicks_config {
 	struct md_link *link;         /* borrowed, outlives it */
 	struct md_sessions *sessions; /* borrowed, outlives it */
 	uint64_t session_max_ms;      /* no login lasts longer */
+	const char *own;              /* our own login to BUS (nkey), borrowed */
 };
 UB_MUST_CHECK
 ub_err md_kicks_new(const struct md_kicks_config *c, struct md_kicks **ret);

@@ -15,6 +15,7 @@ struct md_kicks {
 	struct md_sessions *sessions;
 	struct md_service *svc;
 	uint64_t session_max_ms;
+	const char *own;
 	char inbox[40];
 	pthread_mutex_t mu; /* jobs, their contents, flags */
 	pthread_cond_t cond;

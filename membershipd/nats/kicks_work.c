@@ -11,6 +11,7 @@
 #define NARROW_DELAY_MS 250
 #define ANSWER_MS 1500 /* a server that takes longer is reported as unconfirmed */
 #define RETRY_MS 1000
+#define LINK_MS 100
 #define EXPIRE_EVERY_MS 30000
 #define BATCH 64
 
@@ -36,7 +37,7 @@ static void plan(struct md_kicks *k, struct job *j)
 	struct md_server servers[MD_SERVERS_MAX];
 	size_t n = md_link_servers(k->link, servers);
 
-	if (j->ev.n_who == 0)
+	if (j->ev.n_who == 0 && !j->inherited)
 		j->planned = true;
 	else if (job_sweeps_plan(j, k->svc, servers, n))
 		k->lost_event = true;
@@ -124,6 +125,11 @@ static bool begin(struct md_kicks *k, struct job *j, uint64_t now)
 	if (j->phase == JOB_NEW && j->ev.kind == MD_EVENT_NARROWED) {
 		j->phase = JOB_NOTED;
 		j->due_boot_ms = now + NARROW_DELAY_MS;
+		return true;
+	}
+	/* Every server is known then. */
+	if (j->inherited && md_link_state(k->link) != MD_LINK_UP) {
+		j->due_boot_ms = now + LINK_MS;
 		return true;
 	}
 	(void)pthread_mutex_lock(&k->mu);
