@@ -25,6 +25,8 @@ holds "the revocation says what it did" grep -q 'bob is revoked' out
 holds "Bob is told why he is out" grep -q 'this key has been revoked' out
 holds "and his message did not come" sh -c '! grep -q "still there" tail.out'
 holds "clientcheck finds the deployment golden" grep -q '^GOLDEN OK: 50 of 50' out
+runs "and fails for the revoked, and says why" 1 '^GOLDEN FAILED: .*this key has been revoked' \
+	"$build/clientcheck" --mode golden --identity-file bob.json
 holds "everything else passed" grep -q '^last: 0' out
 [ "$(grep -c '^last: 0' out)" = 1 ] || sed 's/^/    /' out
 kill -TERM "$up"
