@@ -50,6 +50,7 @@
 /* Blobs. */
 #define UB_BLOB_USER_MAX (1024LL * 1024 * 1024)     /* (option) what one user has uploaded */
 #define UB_BLOB_ROOM_MAX (4 * 1024LL * 1024 * 1024) /* (option) */
+#define UB_BLOB_NAME_MAX 255                        /* what file systems take */
 #define UB_BLOB_CHARGE_MIN (64 * 1024) /* one counts at least this: 16,384 a user, no more */
 #define UB_BLOB_UPLOADS_MAX 64         /* under way at once: a GiB that is not accounted yet */
 #define UB_BLOB_UPLOADS_USER_MAX 4

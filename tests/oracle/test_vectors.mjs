@@ -180,3 +180,36 @@ await check('epoch keys', async () => {
 	}
 	equal(u.hex(u.sealedRoot(v.root.list.map((s) => ({ to: h(s.endpoint), sealed: h(s.sealed) })))), v.root.root);
 });
+
+await check('blobs', async () => {
+	const v = vectors('blob');
+	const content = (n) => new Uint8Array(n).map((_, i) => i + (i >> 8) + (i >> 16));
+	const stored = (x) => u.blobSeal(h(x.key), h(x.room), h(x.header), content(x.length));
+	for (const x of v.sealed) {
+		const b = stored(x);
+		equal([b.length, u.hex(u.sha256(b))], [x.stored_length, x.stored_sha256], x.why);
+		if (x.stored) equal(u.hex(b), x.stored, x.why);
+		equal(u.hex(u.sha256(u.blobOpen(h(x.key), h(x.room), b))), u.hex(u.sha256(content(x.length))));
+	}
+	const N = 65536 + 17;
+	const spoil = {
+		flip: (b, at) => b.map((c, i) => (i === at ? c ^ 1 : c)),
+		cut: (b, at) => b.slice(0, at),
+		swap: (b) => u.cat(b.slice(0, 24), b.slice(24 + N, 24 + 2 * N), b.slice(24, 24 + N), b.slice(24 + 2 * N)),
+		drop: (b) => u.cat(b.slice(0, 24), b.slice(24 + N)),
+		repeat: (b) => u.cat(b, b.slice(24, 24 + N)),
+		append: (b) => u.cat(b, u.u8(0)),
+	};
+	for (const x of v.spoiled) {
+		const key = h(x.key), room = h(x.room);
+		if (x.op === 'key') key[0] ^= 1;
+		if (x.op === 'room') room[31] ^= 1;
+		const b = (spoil[x.op] ?? ((b) => b))(stored(x), x.at);
+		await throws('CORRUPT', () => u.blobOpen(key, room, b))
+			.catch((e) => { throw new Error(`${x.why}: ${e.message}`); });
+	}
+	for (const x of v.refs) {
+		if (x.opens === 'ok') u.blobRef(x.text);
+		else await throws(x.opens, () => u.blobRef(x.text)).catch((e) => { throw new Error(`${x.why}: ${e.message}`); });
+	}
+});

@@ -277,6 +277,59 @@ export const frameOpen = (f, roomId, Ks) => {
 	return { mediaType, body };
 };
 
+// 5.3 Blobs
+const CHUNK = 65536, OVER = 17;
+const blobAd = (roomId) => cat('unibus/blob/v1\0', roomId);
+export const blobSeal = (key, roomId, header, content) => {
+	const st = sodium.crypto_secretstream_xchacha20poly1305_init_pull(header, key);
+	const out = [header];
+	for (let at = 0; at === 0 || at < content.length; at += CHUNK) {
+		const last = at + CHUNK >= content.length;
+		out.push(sodium.crypto_secretstream_xchacha20poly1305_push(st, content.slice(at, at + CHUNK),
+			blobAd(roomId), last ? 3 : 0));
+	}
+	return cat(...out);
+};
+export const blobOpen = (key, roomId, stored) => {
+	if (stored.length < 24 + OVER || stored.length > 16 * 1024 * 1024) throw new Error('CORRUPT');
+	const st = sodium.crypto_secretstream_xchacha20poly1305_init_pull(stored.slice(0, 24), key);
+	const out = [];
+	for (let at = 24; at < stored.length; at += CHUNK + OVER) {
+		const last = at + CHUNK + OVER >= stored.length;
+		const sealed = stored.slice(at, at + CHUNK + OVER);
+		let r = false;
+		if (sealed.length >= OVER)
+			r = sodium.crypto_secretstream_xchacha20poly1305_pull(st, sealed, blobAd(roomId));
+		if (!r || r.tag !== (last ? 3 : 0)) throw new Error('CORRUPT');
+		if (!r.message.length && at > 24) throw new Error('CORRUPT');
+		out.push(r.message);
+	}
+	return cat(...out);
+};
+export const blobRef = (s) => {
+	try {
+		const r = strictJson(s);
+		const keys = Object.keys(r).sort().join();
+		if (keys !== 'hash,name,size,type' && keys !== 'hash,key,name,size,type') throw new Error('keys');
+		if (unhex(r.hash).length !== 32) throw new Error('hash');
+		if (!Number.isInteger(r.size) || r.size < 0 || r.size > 16 * 1024 * 1024) throw new Error('size');
+		const bytes = utf8(r.name).length;
+		if (bytes < 1 || bytes > 255 || r.name === '.' || r.name === '..') throw new Error('name');
+		if (/[/\\\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(r.name)) throw new Error('name');
+		if (!/^[\x20-\x7e]{1,127}$/.test(r.type)) throw new Error('type');
+		if ('key' in r) {
+			unb64u(r.key, 32);
+			const chunks = Math.ceil((r.size - 24) / (CHUNK + OVER));
+			const len = r.size - 24 - chunks * OVER;
+			if (chunks < 1 || len < 0 || (len === 0 && chunks > 1)) throw new Error('size');
+			if (len > 0 && Math.ceil(len / CHUNK) !== chunks) throw new Error('size');
+		}
+		return r;
+	} catch {
+		throw new Error('CORRUPT');
+	}
+};
+
 // 6. NATS
 export const token22 = (id) => b64u(id).slice(0, 22);
 export const wirePublish = (roomId, endpoint) => `unibus.room.${token22(roomId)}.${token22(endpoint)}`;

@@ -46,5 +46,7 @@ char *gen_text(struct gen *g, enum who actor, struct ub_op *ops, size_t n, json_
 
 /* epochkey.json */
 json_t *gen_epochkey(const struct gen *g);
+/* blob.json */
+json_t *gen_blob(void);
 
 #endif

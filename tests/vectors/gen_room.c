@@ -1,5 +1,5 @@
-/* Writes roomlog.json and epochkey.json: make vectors. Nothing in it is random, so a second run
- * changes nothing; tests/oracle reads the files with another implementation. */
+/* Writes roomlog.json, epochkey.json and blob.json: make vectors. Nothing in it is random, so a
+ * second run changes nothing; tests/oracle reads the files with another implementation. */
 #include "tests/vectors/gen.h"
 
 /* A good entry's payload with `from` replaced by `to`, signed again. */
@@ -197,5 +197,6 @@ int main(int argc, char **argv)
 	gen_put(o, "rooms", g.rooms);
 	gen_write(argv[1], "roomlog.json", o);
 	gen_write(argv[1], "epochkey.json", gen_epochkey(&g));
+	gen_write(argv[1], "blob.json", gen_blob());
 	return 0;
 }
