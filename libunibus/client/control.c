@@ -75,7 +75,9 @@ static bool call_ok(const struct ub_call *call)
 	if (method == 0 || method > 8 ||
 		strspn(call->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != method)
 		return false;
-	if (call->target[0] != '/' || target > UB_TARGET_MAX || call->body.len > UB_ENTRY_BODY_MAX)
+	if (call->target[0] != '/' || target > UB_TARGET_MAX)
+		return false;
+	if (call->body.len > (call->blob ? UB_BLOB_MAX : UB_ENTRY_BODY_MAX))
 		return false;
 	for (size_t i = 0; i < target; i++)
 		if (call->target[i] <= ' ' || call->target[i] > '~' || call->target[i] == '#')
@@ -114,7 +116,7 @@ ub_err ub_control_call(struct ub_control *ctl, const struct ub_call *call, struc
 		else if (is_transport(err) && i + 1 < ctl->n_nodes)
 			ctl->failovers++;
 		pthread_mutex_unlock(&ctl->signer.lock);
-		if (!is_transport(err))
+		if (!is_transport(err) || (call->stream && call->stream->started))
 			break;
 	}
 	if (err == UB_OK && unibus_reply_error(ret) == UNIBUS_ERR_REVOKED)

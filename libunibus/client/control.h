@@ -11,6 +11,7 @@
 #include "core/base.h"
 
 struct ub_control;
+struct ub_http_stream;
 
 struct ub_control_config {
 	const unibus_identity *id;  /* borrowed, outlives the control */
@@ -29,6 +30,9 @@ void ub_control_cancel(struct ub_control *ctl, bool on);
 struct ub_call {
 	const char *method, *target;
 	struct ub_str body; /* p NULL: none */
+	const char *range;  /* a Range header's value; NULL: none */
+	bool blob;          /* the body is no JSON but the bytes of an upload, announced */
+	struct ub_http_stream *stream; /* NULL: none. Once it has started no other node is tried */
 };
 /* Signs and sends, trying the nodes in turn on transport errors. UB_OK: an answer of whatever
  * status; the caller unibus_reply_free()s it. As unibus_call. */

@@ -5,6 +5,7 @@
 #include "client/clock.h"
 #include "core/json.h"
 #include "core/key.h"
+#include "core/num.h"
 
 /* Lists come in pages and blobs are not larger; beyond it somebody else is answering. */
 #define ANSWER_MAX (UB_BLOB_MAX + 1024 * 1024)
@@ -110,7 +111,7 @@ static ub_err node_audience(
 }
 
 struct signed_headers {
-	char pub[96], ts[48], nonce[48], audience[64], sig[128], revision[80];
+	char pub[96], ts[48], nonce[48], audience[64], sig[128], revision[80], body[96], range[64];
 };
 
 static void headers_format(const struct ub_reqsig *rs, const char *revision,
@@ -119,6 +120,8 @@ static void headers_format(const struct ub_reqsig *rs, const char *revision,
 	struct ub_reqsig_headers h;
 	size_t n = 0;
 
+	while (req->headers[n])
+		n++;
 	ub_reqsig_format(rs, &h);
 	snprintf(ret->pub, sizeof(ret->pub), UB_HDR_PUB ": %s", h.pub);
 	snprintf(ret->ts, sizeof(ret->ts), UB_HDR_TS ": %s", h.ts);
@@ -130,8 +133,6 @@ static void headers_format(const struct ub_reqsig *rs, const char *revision,
 	req->headers[n++] = ret->nonce;
 	req->headers[n++] = ret->audience;
 	req->headers[n++] = ret->sig;
-	if (req->body.p)
-		req->headers[n++] = "Content-Type: application/json";
 	if (*revision) {
 		snprintf(ret->revision, sizeof(ret->revision), "X-Unibus-Min-Revision: %s",
 			revision);
@@ -139,12 +140,35 @@ static void headers_format(const struct ub_reqsig *rs, const char *revision,
 	}
 }
 
+/* Those that are not the signature's. */
+static void headers_of_call(const struct ub_call *call, const uint8_t body_sha256[32],
+	struct signed_headers *ret, struct ub_http_request *req)
+{
+	char hex[65];
+	size_t n = 0;
+
+	if (call->body.p && !call->blob)
+		req->headers[n++] = "Content-Type: application/json";
+	if (call->blob) {
+		ub_hex_encode(body_sha256, 32, hex);
+		snprintf(ret->body, sizeof(ret->body), "X-Unibus-Body: %s", hex);
+		req->headers[n++] = "Content-Type: application/octet-stream";
+		req->headers[n++] = ret->body;
+	}
+	if (call->range) {
+		snprintf(ret->range, sizeof(ret->range), "Range: %s", call->range);
+		req->headers[n++] = ret->range;
+	}
+}
+
 static ub_err send_signed(struct ub_signer *s, struct ub_node *node, const struct ub_call *call,
 	uint64_t deadline, struct unibus_reply *ret)
 {
 	UB_CLEANUP(ub_freep) char *url = NULL;
-	struct ub_http_request req = {
-		.method = call->method, .body = call->body, .deadline = deadline};
+	struct ub_http_request req = {.method = call->method,
+		.body = call->body,
+		.deadline = deadline,
+		.stream = call->stream};
 	struct ub_request signed_part = {
 		.method = ub_str(call->method), .target = ub_str(call->target)};
 	struct ub_buf b = UB_BUF(UB_URL_MAX + UB_TARGET_MAX + 1);
@@ -167,6 +191,7 @@ static ub_err send_signed(struct ub_signer *s, struct ub_node *node, const struc
 	randombytes_buf(rs.nonce, sizeof(rs.nonce));
 	ub_sha256(call->body.p, call->body.len, signed_part.body_sha256);
 	ub_reqsig_sign(&s->id->keys->sign, &signed_part, &rs);
+	headers_of_call(call, signed_part.body_sha256, &headers, &req);
 	headers_format(&rs, revision, &headers, &req);
 	return exchange(s, &req, ret);
 }

@@ -13,6 +13,13 @@ struct exchange {
 	CURL *easy;
 	CURLM *multi;
 	CURLcode code;
+
+	/* Of the request under way. */
+	struct ub_buf *body;
+	struct ub_http_stream *stream;
+	ub_err err;        /* what the stream's functions said */
+	curl_off_t moved;  /* bytes, both ways */
+	uint64_t moved_at; /* ub_mono_ms, when that changed */
 };
 
 struct ub_http {
@@ -148,18 +155,49 @@ static void exchange_end(struct ub_http *h, struct exchange *x)
 
 static size_t take_body(char *p, size_t size, size_t n, void *arg)
 {
-	struct ub_buf *body = arg;
+	struct exchange *x = arg;
+	struct ub_bytes piece = {(const uint8_t *)p, size * n};
+	long status = 0;
 
-	ub_buf_put(body, p, size * n);
-	return ub_buf_err(body) == UB_OK ? size * n : 0;
+	if (x->stream && x->stream->take) {
+		curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+		if (status == 200 || status == 206) {
+			x->stream->started = true;
+			x->err = x->stream->take(x->stream->arg, (int)status, piece);
+			return x->err == UB_OK ? piece.len : 0;
+		}
+	}
+	ub_buf_put(x->body, p, size * n);
+	return ub_buf_err(x->body) == UB_OK ? piece.len : 0;
+}
+
+static int note_progress(
+	void *arg, curl_off_t all_down, curl_off_t down, curl_off_t all_up, curl_off_t up)
+{
+	struct exchange *x = arg;
+
+	(void)all_down, (void)all_up;
+	if (x->err != UB_OK)
+		return 1;
+	if (up + down == x->moved)
+		return 0;
+	x->moved = up + down;
+	x->moved_at = ub_mono_ms();
+	if (x->stream->progress)
+		x->err = x->stream->progress(x->stream->arg, (uint64_t)up, (uint64_t)down);
+	return x->err == UB_OK ? 0 : 1;
 }
 
 static ub_err headers_list(const struct ub_http_request *req, struct curl_slist **ret)
 {
 	UB_CLEANUP(curl_slist_free_allp) struct curl_slist *list = NULL;
 
-	/* libcurl would wait for "100 Continue" before larger bodies. */
-	list = curl_slist_append(NULL, "Expect:");
+	bool upload = req->stream && req->body.p;
+
+	/* libcurl would wait for "100 Continue" before larger bodies. Before the largest it is
+	 * worth it: who refuses one closes, and the refusal may be lost while the body is still
+	 * sent. */
+	list = curl_slist_append(NULL, upload ? "Expect: 100-continue" : "Expect:");
 	for (size_t i = 0; list && i < UB_HTTP_HEADERS_MAX && req->headers[i]; i++) {
 		struct curl_slist *longer = curl_slist_append(list, req->headers[i]);
 
@@ -187,20 +225,35 @@ static void set_security(struct ub_http *h, CURL *e)
 }
 
 static void set_request(
-	CURL *e, const struct ub_http_request *req, struct curl_slist *headers, struct ub_buf *body)
+	struct exchange *x, const struct ub_http_request *req, struct curl_slist *headers)
 {
+	CURL *e = x->easy;
+
 	curl_easy_setopt(e, CURLOPT_URL, req->url);
 	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
-	curl_easy_setopt(e, CURLOPT_WRITEDATA, body);
+	curl_easy_setopt(e, CURLOPT_WRITEDATA, x);
+	if (x->stream) {
+		curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
+		curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, note_progress);
+		curl_easy_setopt(e, CURLOPT_XFERINFODATA, x);
+	}
 	if (req->body.p || strcmp(req->method, "GET") != 0) {
 		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.len);
 		curl_easy_setopt(e, CURLOPT_POSTFIELDS, req->body.p ? req->body.p : "");
 	}
 	curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, req->method);
+}
+
+/* What moves is given time. */
+static uint64_t until(const struct exchange *x, uint64_t deadline)
+{
+	uint64_t moved = x->moved_at ? x->moved_at + x->stream->idle_ms : 0;
+
+	return moved > deadline ? moved : deadline;
 }
 
 /* Drives the exchange until it is over, the deadline is reached or it is cancelled. */
@@ -213,7 +266,7 @@ static ub_err run(struct ub_http *h, struct exchange *x, uint64_t deadline)
 
 		if (is_cancelled(h))
 			return UNIBUS_ERR_CANCELLED;
-		if (now >= deadline)
+		if (now >= until(x, deadline))
 			return UNIBUS_ERR_TIMEOUT;
 		if (curl_multi_perform(x->multi, &active) != CURLM_OK)
 			return UNIBUS_ERR_NETWORK;
@@ -223,15 +276,20 @@ static ub_err run(struct ub_http *h, struct exchange *x, uint64_t deadline)
 				return UB_OK;
 			}
 		}
-		if (curl_multi_poll(x->multi, NULL, 0, (int)(deadline - now), NULL) != CURLM_OK)
+		now = until(x, deadline) - now;
+		if (curl_multi_poll(x->multi, NULL, 0, (int)now, NULL) != CURLM_OK)
 			return UNIBUS_ERR_NETWORK;
 	}
 }
 
-static ub_err outcome(CURLcode code, const struct ub_buf *body)
+static ub_err outcome(const struct exchange *x)
 {
-	if (ub_buf_err(body) != UB_OK)
-		return ub_buf_err(body);
+	CURLcode code = x->code;
+
+	if (x->err != UB_OK)
+		return x->err;
+	if (ub_buf_err(x->body) != UB_OK)
+		return ub_buf_err(x->body);
 	/* An if chain: CURLcode has a hundred members of which four matter. */
 	if (code == CURLE_OK)
 		return UB_OK;
@@ -258,13 +316,18 @@ ub_err ub_http_do(
 	if (err != UB_OK)
 		return err;
 	set_security(h, x->easy);
-	set_request(x->easy, req, headers, &answer->body);
+	x->body = &answer->body;
+	x->stream = req->stream;
+	x->err = UB_OK;
+	x->moved = 0;
+	x->moved_at = 0;
+	set_request(x, req, headers);
 	if (curl_multi_add_handle(x->multi, x->easy) != CURLM_OK)
 		err = UNIBUS_ERR_NOMEM;
 	if (err == UB_OK)
 		err = run(h, x, req->deadline);
 	if (err == UB_OK)
-		err = outcome(x->code, &answer->body);
+		err = outcome(x);
 	if (err == UB_OK) {
 		curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
 		answer->status = (int)status;

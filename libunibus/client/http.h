@@ -19,12 +19,26 @@ void ub_http_free(struct ub_http *h);
  * false. */
 void ub_http_cancel(struct ub_http *h, bool on);
 
-#define UB_HTTP_HEADERS_MAX 8
+/* For what is too large, or takes too long, to wait for as a whole. */
+struct ub_http_stream {
+	/* Takes the body of an answer of status 200 or 206 piece by piece, instead of the answer's
+	 * body; NULL: the body does. An error ends the exchange with it. */
+	ub_err (*take)(void *arg, int status, struct ub_bytes piece);
+	/* How many bytes of the request's body are sent and of the answer's have come; may be NULL.
+	 * An error ends the exchange with it. */
+	ub_err (*progress)(void *arg, uint64_t sent, uint64_t received);
+	void *arg;
+	unsigned idle_ms; /* the deadline moves: this long after the last byte */
+	bool started;     /* set: `take` was called */
+};
+
+#define UB_HTTP_HEADERS_MAX 9
 struct ub_http_request {
 	const char *method, *url;
 	const char *headers[UB_HTTP_HEADERS_MAX]; /* "Name: value"; NULL ends */
 	struct ub_str body;                       /* p NULL: none */
 	uint64_t deadline;                        /* ub_mono_ms */
+	struct ub_http_stream *stream;            /* NULL: none */
 };
 struct ub_http_answer {
 	int status;

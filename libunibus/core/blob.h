@@ -20,7 +20,6 @@
 #define UB_BLOB_HEADER 24
 #define UB_BLOB_CHUNK (64 * 1024)
 #define UB_BLOB_OVER 17 /* what a chunk has beside its content */
-#define UB_BLOB_MEDIA_TYPE "application/vnd.unibus.blob+json"
 
 /* Bytes stored for `len` of content. */
 uint64_t ub_blob_stored_len(uint64_t len);

@@ -60,6 +60,7 @@ static void completed(
 		return;
 	*con_cls = NULL;
 	httpd_conn_expect(r->conn, r->h->c.idle_ms);
+	atomic_store_explicit(&r->conn->reading, false, memory_order_relaxed);
 	if (r->headed && r->h->c.hooks.end)
 		r->h->c.hooks.end(r->h->c.app, r);
 	if (r->body.max)
@@ -153,6 +154,7 @@ static enum MHD_Result head_complete(struct httpd_req *r, const char *method, co
 	if (r->replied && (r->close || r->length))
 		return answer(r);
 	httpd_conn_expect(r->conn, c->header_ms + r->length / HTTPD_BODY_BYTES_PER_MS);
+	atomic_store_explicit(&r->conn->reading, r->length > 0, memory_order_relaxed);
 	return MHD_YES;
 }
 
@@ -179,6 +181,7 @@ static bool handed_over(struct httpd_req *r)
 static enum MHD_Result body_complete(struct httpd_req *r)
 {
 	httpd_conn_expect(r->conn, 0);
+	atomic_store_explicit(&r->conn->reading, false, memory_order_relaxed);
 	if (!r->replied && (r->received != r->length || r->body.err))
 		httpd_fail(r, r->body.err ? r->body.err : UNIBUS_ERR_INVALID, NULL);
 	if (!r->replied && handed_over(r))

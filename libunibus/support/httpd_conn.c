@@ -133,7 +133,20 @@ void httpd_conn_let_go(struct httpd_conn *c)
 	pthread_mutex_unlock(&c->h->conns.lock);
 }
 
-/* Shuts down who is late; *ret_next is when the next one would be. */
+/* Has the peer of an unfinished body left? libmicrohttpd takes a short read for the last one and is
+ * not told of the end again when it came together with the bytes before it. Seen twice, so that
+ * what was read in between has been dealt with. */
+static bool left(struct httpd_conn *c)
+{
+	bool was = c->gone;
+	char b;
+
+	c->gone = atomic_load_explicit(&c->reading, memory_order_relaxed) &&
+		  recv(c->fd, &b, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	return was && c->gone;
+}
+
+/* Shuts down who is late or has left; *ret_next is when the next one would be. */
 static bool reap(struct httpd_conns *cs, uint64_t now, uint64_t *ret_next)
 {
 	bool any = false;
@@ -145,7 +158,7 @@ static bool reap(struct httpd_conns *cs, uint64_t now, uint64_t *ret_next)
 		any = true;
 		if (!d)
 			continue;
-		if (d > now) {
+		if (d > now && !left(c)) {
 			*ret_next = d < *ret_next ? d : *ret_next;
 			continue;
 		}

@@ -25,6 +25,8 @@ struct httpd_conn {
 	struct httpd *h;
 	int fd;
 	_Atomic uint64_t deadline_ms; /* monotonic; 0: not waiting for the peer */
+	_Atomic bool reading;         /* in the middle of a body */
+	bool gone;                    /* the reaper's: it was, and the peer had left */
 	uint8_t peer[8];
 	size_t peer_len;
 	size_t held; /* of the bodies' memory; under the list's lock */

@@ -36,6 +36,12 @@ static ub_err sink(void *arg, struct httpd_req *r, struct ub_bytes piece)
 	if (piece.len > atomic_load(&t->most))
 		atomic_store(&t->most, piece.len);
 	x->bytes += piece.len;
+	atomic_fetch_add(&t->app.begun, 1);
+	pthread_mutex_lock(&t->app.lock);
+	pthread_cond_broadcast(&t->app.changed);
+	while (t->app.hold)
+		pthread_cond_wait(&t->app.changed, &t->app.lock);
+	pthread_mutex_unlock(&t->app.lock);
 	if (t->reply_in_sink)
 		httpd_fail(r, UNIBUS_ERR_CONFLICT, "enough");
 	return t->fail_in_sink ? UNIBUS_ERR_IO : UB_OK;
@@ -256,6 +262,23 @@ static void a_sender_who_leaves_ends_the_request(void **state)
 	assert_true(atomic_load(&t->bytes) <= 70000);
 }
 
+/* The end comes in one with the bytes before it, while the event loop is at something else. */
+static void a_sender_who_leaves_unnoticed_ends_it_too(void **state)
+{
+	struct taker *t = *state;
+	int fd = raw_connect(httpd_port(t->h));
+
+	app_hold(&t->app, true);
+	send_head(fd, "/stream", BIG);
+	raw_sendz(fd, "half");
+	app_wait_begun(&t->app, 1);
+	send_body(fd, 500);
+	close(fd);
+	app_hold(&t->app, false);
+	wait_ended(t, 1);
+	assert_int_equal(atomic_load(&t->bytes), 504);
+}
+
 static void stopping_ends_what_is_under_way(void **state)
 {
 	void *mine = NULL;
@@ -313,6 +336,7 @@ int main(void)
 		T(one_over_the_maximum_is_refused_unseen),
 		T(a_sink_that_has_enough_gets_no_more),
 		T(a_sender_who_leaves_ends_the_request),
+		T(a_sender_who_leaves_unnoticed_ends_it_too),
 		cmocka_unit_test(stopping_ends_what_is_under_way),
 		T(a_file_is_sent_from_where_it_was_asked),
 	};

@@ -14,6 +14,7 @@
 #ifndef UNIBUS_UNIBUS_H
 #define UNIBUS_UNIBUS_H
 
+#include <unibus/blob.h>
 #include <unibus/client.h>
 #include <unibus/control.h>
 #include <unibus/error.h>
