@@ -10,6 +10,8 @@
 #define MESSAGES_MAX 65536
 #define BYTES_MAX (64 * 1024 * 1024)
 #define EVENTS_MAX 4096
+/* nats.c frees messages on a thread of its own, which each one given back would wake. */
+#define SPENT_MAX 64
 
 enum item_kind { ITEM_MESSAGE = 1, ITEM_EVENT, ITEM_STATE };
 
@@ -36,6 +38,8 @@ struct ub_dispatch {
 	struct ub_dispatch_config c;
 	pthread_t thread;
 	struct item *batch; /* the thread's own: taken off the queue, not run yet */
+	struct item *spent; /* likewise: run, to be freed together */
+	size_t n_spent;
 	atomic_bool stopping;
 	atomic_uint_least64_t begun, done; /* items run; only the thread counts them up */
 	atomic_uint waiting;               /* threads in a barrier */
@@ -53,6 +57,28 @@ static void item_free(struct ub_dispatch *d, struct item *it)
 		d->c.bus->msg_free(&it->msg);
 	free(it->event);
 	free(it);
+}
+
+static void items_free(struct ub_dispatch *d, struct item *it)
+{
+	while (it) {
+		struct item *next = it->next;
+
+		item_free(d, it);
+		it = next;
+	}
+}
+
+/* Takes over what was run; nothing is kept while the thread waits. */
+static void spend(struct ub_dispatch *d, struct item *it)
+{
+	it->next = d->spent;
+	d->spent = it;
+	if (++d->n_spent < SPENT_MAX && d->batch)
+		return;
+	items_free(d, d->spent);
+	d->spent = NULL;
+	d->n_spent = 0;
 }
 
 static void run_event(struct ub_dispatch *d, const struct event_copy *e)
@@ -127,7 +153,7 @@ static void *dispatch_main(void *arg)
 	while ((it = take(d)) != NULL) {
 		atomic_fetch_add(&d->begun, 1);
 		run_item(d, it);
-		item_free(d, it);
+		spend(d, it);
 		atomic_fetch_add(&d->done, 1);
 		if (atomic_load(&d->waiting) == 0)
 			continue;
@@ -173,20 +199,11 @@ void ub_dispatch_stop(struct ub_dispatch *d)
 		pthread_join(d->thread, NULL);
 }
 
-static void items_free(struct ub_dispatch *d, struct item *it)
-{
-	while (it) {
-		struct item *next = it->next;
-
-		item_free(d, it);
-		it = next;
-	}
-}
-
 void ub_dispatch_free(struct ub_dispatch *d)
 {
 	if (!d)
 		return;
+	items_free(d, d->spent);
 	items_free(d, d->batch);
 	items_free(d, d->head);
 	pthread_cond_destroy(&d->emptied);

@@ -34,7 +34,9 @@ static ub_err conn_acquire(
 
 static void conn_release(struct ub_conn *conn)
 {
-	if (--conn->users == 0)
+	/* Nobody waits for the end of one that is in use: its threads would wake for each message.
+	 */
+	if (--conn->users == 0 && conn != conn->c->link->current)
 		pthread_cond_broadcast(&conn->c->changed);
 }
 
