@@ -28,17 +28,20 @@ static void on_grant(unibus_client *c, struct ub_croom *r, const struct notify *
 
 static void on_room(unibus_client *c, struct ub_croom *r, const struct notify *n)
 {
-	bool known, ahead;
+	bool known, ahead, in;
 
+	pthread_mutex_lock(&c->lock);
+	in = r->joined && !r->out;
+	pthread_mutex_unlock(&c->lock);
 	pthread_mutex_lock(&r->lock);
 	known = r->state.started;
 	ahead = n->seq > r->state.seq;
 	pthread_mutex_unlock(&r->lock);
 	if (known && ahead)
 		ub_chores_sync(c, r);
-	/* Unknown: perhaps an invitation. Nothing newer: something else about it, as a member's
-	 * revocation. */
-	if (!known || !ahead)
+	/* Unknown, or no longer ours: perhaps an invitation. Nothing newer: something else about
+	 * it, as a member's revocation. */
+	if (!known || !in || !ahead)
 		ub_chores_list(c);
 }
 

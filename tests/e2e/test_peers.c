@@ -282,6 +282,34 @@ static void an_invitation_by_somebody_pinned_is_taken_up_by_itself(void **state)
 	pair_stop(&p);
 }
 
+static bool was_invited_twice(void *arg)
+{
+	return person_count_told(arg, UNIBUS_EVENT_INVITED) == 2;
+}
+
+static void who_was_removed_is_told_of_a_new_invitation_and_takes_it_up(void **state)
+{
+	struct person *alice = person_new(&stack, "a.anew"), *bob = person_new(&stack, "b.anew");
+	struct pair p = {.alice = alice, .bob = bob};
+
+	(void)state;
+	person_connect(alice);
+	person_connect(bob);
+	assert_int_equal(UNIBUS_OK, unibus_trust(bob->c, "a.anew", NULL));
+	assert_int_equal(UNIBUS_OK, unibus_room_create(alice->c, "room.anew", &pair_sealed, &p.a));
+	p.as = person_listen(alice, p.a);
+	assert_int_equal(UNIBUS_OK, unibus_room_invite(p.a, "b.anew", UNIBUS_MEMBER, NULL));
+	person_wait_told(bob, UNIBUS_EVENT_INVITED);
+	assert_int_equal(UNIBUS_OK, unibus_room_remove(p.a, "b.anew"));
+	person_wait_told(bob, UNIBUS_EVENT_REMOVED);
+	assert_int_equal(UNIBUS_OK, unibus_room_invite(p.a, "b.anew", UNIBUS_MEMBER, NULL));
+	person_until(bob, was_invited_twice, bob);
+	assert_int_equal(UNIBUS_OK, unibus_room_open(bob->c, "room.anew", &p.b));
+	p.bs = person_listen(bob, p.b);
+	pair_both_hear(&p, "here again", "so I am");
+	pair_stop(&p);
+}
+
 static void a_fingerprint_that_differs_stops_an_invitation(void **state)
 {
 	struct pair p;
@@ -334,6 +362,7 @@ int main(void)
 		cmocka_unit_test(the_control_plane_may_restart_under_way),
 		cmocka_unit_test(who_is_away_when_invited_finds_the_room_later),
 		cmocka_unit_test(an_invitation_by_somebody_pinned_is_taken_up_by_itself),
+		cmocka_unit_test(who_was_removed_is_told_of_a_new_invitation_and_takes_it_up),
 		cmocka_unit_test(a_fingerprint_that_differs_stops_an_invitation),
 		cmocka_unit_test(what_was_verified_is_there_after_a_restart_of_the_peer),
 	};
