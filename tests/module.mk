@@ -107,13 +107,25 @@ $(B)/bench_bus: $(B)/obj/tests/bench/bench_bus.o $(B)/obj/tests/bench/bench.o \
 	@echo "LD $@"
 	@$(CC) $(LDFLAGS_ALL) $(LDFLAGS_V) -pie -o $@ $(filter %.o,$^) -Wl,--start-group \
 		$(filter %.a,$^) -Wl,--end-group $(LIBS_MD) $(LIBS_CLIENT) -lcmocka
+# Peers of the shared library, as programs of others are.
+$(B)/bench_room $(B)/bench_grant: $(B)/%: $(B)/obj/tests/bench/%.o $(B)/obj/tests/bench/bench.o \
+		$(patsubst %,$(B)/lib%.a,$(TEST_LIBS_e2e)) $(B)/libunibus.so
+	@echo "LD $@"
+	@$(CC) $(LDFLAGS_ALL) $(LDFLAGS_V) -pie -o $@ $(filter %.o,$^) -Wl,--start-group \
+		$(filter %.a,$^) -Wl,--end-group $(B)/libunibus.so -Wl,-rpath,$(abspath $(B)) \
+		$(LIBS_MD) $(LIBS_CLIENT) -lcmocka
 OBJS += $(B)/obj/tests/bench/bench_bus.o
+OBJS += $(B)/obj/tests/bench/bench_room.o $(B)/obj/tests/bench/bench_grant.o
 OBJS += $(B)/obj/tests/bench/bench_core.o $(B)/obj/tests/bench/bench_http.o \
 	$(B)/obj/tests/bench/bench.o
 
+BENCHES := $(addprefix $(B)/bench_,core http bus room grant)
+
 .PHONY: bench
 bench: deps
-	@$(MAKE) --no-print-directory programs $(B)/bench_core $(B)/bench_http $(B)/bench_bus
-	@$(B)/bench_core
-	@$(B)/bench_http
-	@PATH="$$PWD/build/tools:$$PATH" UNIBUS_BUILD="$$PWD/$(B)" $(B)/bench_bus
+	@$(MAKE) --no-print-directory programs $(BENCHES)
+	@rm -f build/bench.json
+	@for p in $(BENCHES); do \
+		echo "== $${p##*/bench_}"; \
+		PATH="$$PWD/build/tools:$$PATH" UNIBUS_BUILD="$$PWD/$(B)" $$p || exit 1; \
+	done

@@ -8,6 +8,8 @@
 
 #define SLICES 15
 #define SLICE_NS 20e6
+#define BENCH_FILE "build/bench.json"
+#define NUMBERS_MAX 1024
 
 static json_t *report;
 
@@ -42,6 +44,31 @@ static int compare(const void *a, const void *b)
 	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
+}
+
+static void sort(const double *v, size_t n, double to[NUMBERS_MAX])
+{
+	ub_assert(n > 0 && n <= NUMBERS_MAX);
+	memcpy(to, v, n * sizeof(*v));
+	qsort(to, n, sizeof(*to), compare);
+}
+
+struct bench_spread bench_spread_of(const double *v, size_t n)
+{
+	double sorted[NUMBERS_MAX];
+
+	sort(v, n, sorted);
+	return (struct bench_spread){sorted[n / 2], sorted[0], sorted[n - 1]};
+}
+
+double bench_percentiles(const char *name, const double *ms, size_t n)
+{
+	double sorted[NUMBERS_MAX];
+
+	sort(ms, n, sorted);
+	printf("  %s: p50 %.1f ms, p99 %.1f ms, longest %.1f ms of %zu\n", name, sorted[n / 2],
+		sorted[n * 99 / 100], sorted[n - 1], n);
+	return sorted[n * 99 / 100];
 }
 
 void bench_run(const struct bench_side *sides, size_t n, struct bench_result *ret)
@@ -97,11 +124,17 @@ void bench_machine(void)
 		(json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "libsodium", sodium_version_string()));
 }
 
-bool bench_write(const char *path)
+bool bench_write(void)
 {
-	int rc = report ? json_dump_file(report, path, JSON_INDENT(2)) : -1;
+	json_t *all = json_load_file(BENCH_FILE, 0, NULL); /* none: this is the first */
+	bool ok;
 
+	if (!all)
+		all = json_array();
+	ok = report && json_array_extend(all, report) == 0 &&
+	     json_dump_file(all, BENCH_FILE, JSON_INDENT(2)) == 0;
+	json_decref(all);
 	json_decref(report);
 	report = NULL;
-	return rc == 0;
+	return ok;
 }

@@ -151,7 +151,7 @@ int main(void)
 	seal(&p, &p.key, &p.signed_frame);
 	frames(&p);
 	seals();
-	ok = bench_write("build/bench-core.json");
+	ok = bench_write();
 	ub_buf_deinit(&p.frame);
 	ub_buf_deinit(&p.signed_frame);
 	ub_buf_deinit(&p.out);

@@ -167,5 +167,5 @@ int main(void)
 		for (size_t k = 0; k < EACH; k++)
 			free(signed_requests[i][k]);
 	rest_free(t);
-	return bench_write("build/bench-http.json") ? 0 : 1;
+	return bench_write() ? 0 : 1;
 }
