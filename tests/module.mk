@@ -77,7 +77,7 @@ vectors: $(GEN_OBJS) $(B)/libcore.a
 
 # libFuzzer over every target, FUZZ_SECONDS each; finds grow the corpus in build/.
 FUZZ_SECONDS ?= 60
-$(B)/fuzzer: $(B)/obj/tests/fuzz/main.o $(B)/libfuzztargets.a $(B)/libcore.a
+$(B)/fuzzer: $(B)/obj/tests/fuzz/main.o $(B)/libfuzztargets.a $(B)/libmd_store.a $(B)/libcore.a
 	@echo "LD $@"
 	@$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_CORE)
 OBJS += $(B)/obj/tests/fuzz/main.o

@@ -16,6 +16,7 @@
 #include "core/reqsig.h"
 #include "core/subject.h"
 #include "core/ulid.h"
+#include "membershipd/store/store_jetstream_wire.h"
 
 static struct ub_str as_text(const uint8_t *data, size_t len)
 {
@@ -213,6 +214,33 @@ static void fuzz_reqsig(const uint8_t *data, size_t len)
 	one_spelling(ub_str(v[4]), h.sig);
 }
 
+/* What JetStream says: an answer, the place of a delivery, a subject. */
+static void fuzz_kv(const uint8_t *data, size_t len)
+{
+	UB_CLEANUP(ub_freep) char *text = ub_str_dup(as_text(data, len));
+	UB_CLEANUP(kv_answer_deinit) struct kv_answer a = {.code = KV_FINE};
+	UB_CLEANUP(ub_buf_deinit) struct ub_buf value = UB_BUF(MD_VALUE_MAX);
+	char key[MD_KEY_MAX + 1];
+	struct kv_subject subject;
+	struct kv_stored stored;
+	struct kv_place place;
+	struct kv_info info;
+	uint64_t seq;
+
+	if (!text || memchr(data, 0, len))
+		return;
+	if (!kv_key_of(text, key)) {
+		kv_subject_of(key, &subject);
+		one_spelling(ub_str(text), subject.z);
+	}
+	ub_assert(kv_place_parse(text, &place) || (place.seq > 0 && place.number > 0));
+	if (kv_answer_parse(as_text(data, len), &a))
+		return;
+	ub_assert(kv_ack_parse(&a, "0123456789abcdefghijkl.1", 2, &seq) || seq >= 2);
+	ub_assert(kv_stored_parse(&a, &stored, &value) || stored.seq > 0);
+	ub_assert(kv_info_parse(&a, &info) || info.status.replicas > 0);
+}
+
 const struct fuzz_target fuzz_targets[] = {
 	{"codecs", fuzz_codecs},
 	{"entry", fuzz_entry},
@@ -220,6 +248,7 @@ const struct fuzz_target fuzz_targets[] = {
 	{"json", fuzz_json},
 	{"jwt", fuzz_jwt},
 	{"keyrec", fuzz_keyrec},
+	{"kv", fuzz_kv},
 	{"numbers", fuzz_numbers},
 	{"replay", fuzz_replay},
 	{"reqsig", fuzz_reqsig},
