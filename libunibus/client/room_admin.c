@@ -1,4 +1,5 @@
 /* Changes of a room: what each builds into its entry. */
+#include "client/names.h"
 #include "client/peers.h"
 #include "client/room.h"
 #include "client/room_change.h"
@@ -27,6 +28,50 @@ static ub_err build_invite(void *arg, const struct ub_room *now, struct ub_entry
 	return op->keyrec_text ? UB_OK : UNIBUS_ERR_NOMEM;
 }
 
+struct standing {
+	const struct ub_endpoint *who;
+	bool revoked;
+};
+
+static void note_standing(void *arg, const struct ub_endpoint *revoked)
+{
+	struct standing *s = arg;
+
+	s->revoked |= ub_endpoint_eq(revoked, s->who);
+}
+
+/* A membership from before a revocation counts no more, though the key was registered anew; as long
+ * as it is in the log, adding the peer would say nothing new. */
+static ub_err drop_revoked(unibus_room *room, const struct ub_endpoint *who)
+{
+	struct standing s = {.who = who};
+	bool due;
+	ub_err err;
+
+	pthread_mutex_lock(&room->r->lock);
+	due = room->r->hint_removal && ub_room_role(&room->r->state, who) != UB_ROLE_NONE;
+	pthread_mutex_unlock(&room->r->lock);
+	if (!due)
+		return UB_OK;
+	err = ub_names_fetch(room->c, room->r, note_standing, &s);
+	return err == UB_OK && s.revoked ? ub_room_drop(room->c, room->r, who, 1) : err;
+}
+
+/* What the log would refuse anyway, said in words. */
+static ub_err check_new(unibus_room *room, const struct ub_endpoint *who, enum ub_role role)
+{
+	enum ub_role has;
+
+	pthread_mutex_lock(&room->r->lock);
+	has = ub_room_role(&room->r->state, who);
+	pthread_mutex_unlock(&room->r->lock);
+	return has == UB_ROLE_NONE || has == role
+		       ? UB_OK
+		       : ub_client_fail(room->c, UNIBUS_ERR_CONFLICT,
+				 "is in the room already, as %s; change the role instead",
+				 ub_role_name(has));
+}
+
 static bool role_ok(enum unibus_role role, enum unibus_role most)
 {
 	return role >= UNIBUS_READER && role <= most;
@@ -44,6 +89,10 @@ enum unibus_err unibus_room_invite(
 		err = UNIBUS_ERR_INVALID;
 	if (err == UB_OK)
 		err = ub_peer_find(room->c, peer, fingerprint, false, &p);
+	if (err == UB_OK)
+		err = drop_revoked(room, &p.id);
+	if (err == UB_OK)
+		err = check_new(room, &p.id, in.role);
 	return err == UB_OK ? ub_room_change(room->c, room->r, &change) : err;
 }
 
@@ -105,6 +154,16 @@ enum unibus_err unibus_room_remove(unibus_room *room, const char *peer)
 
 /* ---- leave, close ---- */
 
+static bool is_owner(unibus_room *room)
+{
+	bool owner;
+
+	pthread_mutex_lock(&room->r->lock);
+	owner = ub_room_role(&room->r->state, &room->c->o->id->endpoint) == UB_ROLE_OWNER;
+	pthread_mutex_unlock(&room->r->lock);
+	return owner;
+}
+
 static ub_err build_one(void *arg, const struct ub_room *now, struct ub_entry *e)
 {
 	const enum ub_op_type *type = arg;
@@ -123,7 +182,12 @@ static ub_err change_by(unibus_room *room, const char *verb, enum ub_op_type typ
 
 enum unibus_err unibus_room_leave(unibus_room *room)
 {
-	return change_by(room, "leave", UB_OP_LEAVE);
+	ub_err err = ub_room_enter(room);
+
+	if (err == UB_OK && is_owner(room))
+		return ub_client_fail(room->c, UNIBUS_ERR_NO_RIGHT,
+			"an owner cannot leave; make another member owner, or close the room");
+	return err == UB_OK ? change_by(room, "leave", UB_OP_LEAVE) : err;
 }
 
 enum unibus_err unibus_room_close(unibus_room *room)

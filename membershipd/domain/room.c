@@ -102,6 +102,15 @@ ub_err md_room_state(struct md_service *s, const struct md_caller *by, const str
 	return e ? e : ub_room_clone(&l->room->st, ret);
 }
 
+bool md_room_counts(
+	struct md_service *s, const struct ub_room_id *id, const struct ub_endpoint *who)
+{
+	UB_CLEANUP(md_directory_done) const struct md_directory *d = md_directory_read(&s->dir);
+	struct md_link *l;
+
+	return !md_room_enter(d, id, who, &l);
+}
+
 bool md_room_joined(
 	struct md_service *s, const struct ub_room_id *id, const struct ub_endpoint *who)
 {

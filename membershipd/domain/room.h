@@ -91,6 +91,9 @@ ub_err md_room_get(struct md_service *s, const struct md_caller *by, const struc
 UB_MUST_CHECK
 ub_err md_room_state(struct md_service *s, const struct md_caller *by, const struct ub_room_id *id,
 	struct ub_room *ret);
+/* Does the membership count? Not when the user is revoked, or was since the `add`. For rosters. */
+bool md_room_counts(
+	struct md_service *s, const struct ub_room_id *id, const struct ub_endpoint *who);
 /* Is the member joined (its grant active)? Pure look-up for rosters. */
 bool md_room_joined(
 	struct md_service *s, const struct ub_room_id *id, const struct ub_endpoint *who);

@@ -73,8 +73,8 @@ static json_t *member_json(
 	return json_pack("{so,so,ss,ss,ss?,ss,sI,sb}", "endpoint", md_json_endpoint(&m->id),
 		"sign_pub", md_json_pubkey(&m->sign), "kex", kex, "role", ub_role_name(m->role),
 		"handle", known ? u.handle : NULL, "status",
-		known && u.active ? "active" : "revoked", "added_seq", (json_int_t)m->added_seq,
-		"joined", md_room_joined(c->svc, room, &m->id));
+		md_room_counts(c->svc, room, &m->id) ? "active" : "revoked", "added_seq",
+		(json_int_t)m->added_seq, "joined", md_room_joined(c->svc, room, &m->id));
 }
 
 void api_room_members(struct md_call *c)

@@ -193,6 +193,40 @@ static void a_revoked_peer_is_told_and_his_rooms_get_a_new_key(void **state)
 	pair_stop(&p);
 }
 
+static void a_key_registered_anew_is_in_the_room_once_it_is_added_again(void **state)
+{
+	struct pair p;
+	struct unibus_room_info info;
+
+	(void)state;
+	pair_start(&p, &stack, "anew", &pair_sealed);
+	pair_both_hear(&p, "still friends", "sure");
+	unibus_unsubscribe(p.bs);
+	unibus_room_free(p.b);
+	p.bs = NULL;
+	p.b = NULL;
+	/* Nobody is there who would remove him at once. */
+	unibus_unsubscribe(p.as);
+	unibus_room_free(p.a);
+	person_close(p.alice);
+	assert_int_equal(200, person_revoke(p.bob));
+	person_close(p.bob);
+	assert_int_equal(201, person_register(p.bob));
+	person_connect(p.bob);
+	assert_int_equal(UNIBUS_ERR_DENIED, unibus_room_open(p.bob->c, "room.anew", &p.b));
+	person_connect(p.alice);
+	assert_int_equal(UNIBUS_OK, unibus_room_open(p.alice->c, "room.anew", &p.a));
+	p.as = person_listen(p.alice, p.a);
+	assert_int_equal(UNIBUS_OK, unibus_room_invite(p.a, "b.anew", UNIBUS_MEMBER, NULL));
+	unibus_room_get_info(p.a, &info);
+	assert_int_equal(2, info.members);
+	assert_true(info.epoch > 1);
+	assert_int_equal(UNIBUS_OK, unibus_room_open(p.bob->c, "room.anew", &p.b));
+	p.bs = person_listen(p.bob, p.b);
+	pair_both_hear(&p, "back again", "thank you");
+	pair_stop(&p);
+}
+
 static void everybody_comes_back_after_a_restart_of_the_message_server(void **state)
 {
 	struct pair p;
@@ -358,6 +392,7 @@ int main(void)
 		cmocka_unit_test(removing_a_peer_rotates_the_key_and_silences_him),
 		cmocka_unit_test(when_a_member_leaves_the_owner_rotates_by_himself),
 		cmocka_unit_test(a_revoked_peer_is_told_and_his_rooms_get_a_new_key),
+		cmocka_unit_test(a_key_registered_anew_is_in_the_room_once_it_is_added_again),
 		cmocka_unit_test(everybody_comes_back_after_a_restart_of_the_message_server),
 		cmocka_unit_test(the_control_plane_may_restart_under_way),
 		cmocka_unit_test(who_is_away_when_invited_finds_the_room_later),

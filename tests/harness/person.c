@@ -124,15 +124,21 @@ static int post(struct person *p, const char *target, const char *body)
 		NULL);
 }
 
+int person_register(struct person *p)
+{
+	char body[256];
+
+	(void)snprintf(body, sizeof(body), "{\"sign_pub\":\"%s\",\"handle\":\"%s\"}",
+		unibus_identity_sign_pub(p->id), p->handle);
+	return post(p, "/users", body);
+}
+
 struct person *person_new(const struct stack *s, const char *handle)
 {
 	struct person *p = person_stranger(s);
-	char body[256];
 
 	copy(p->handle, sizeof(p->handle), handle);
-	(void)snprintf(body, sizeof(body), "{\"sign_pub\":\"%s\",\"handle\":\"%s\"}",
-		unibus_identity_sign_pub(p->id), handle);
-	assert_int_equal(201, post(p, "/users", body));
+	assert_int_equal(201, person_register(p));
 	return p;
 }
 

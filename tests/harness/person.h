@@ -57,6 +57,7 @@ void person_connect(struct person *p); /* must succeed */
 void person_close(struct person *p);
 /* By REST, as the stack's admin; the HTTP status. */
 int person_revoke(struct person *p);
+int person_register(struct person *p); /* anew, under the same handle */
 
 /* Collects messages of a room in p->heard. */
 unibus_sub *person_listen(struct person *p, unibus_room *room);
