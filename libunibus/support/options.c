@@ -80,18 +80,33 @@ static ub_err set_number(const struct source *src, void *field, const char *z)
 	return bad_value(src, what, z);
 }
 
+/* In the largest unit that it is a multiple of. */
+static void duration_words(uint64_t ms, char to[32])
+{
+	static const struct {
+		uint64_t ms;
+		const char *unit;
+	} units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+	size_t i = 0;
+
+	while (ms % units[i].ms != 0 || ms < units[i].ms)
+		if (++i == UB_ARRAY_LEN(units) - 1)
+			break;
+	(void)snprintf(to, 32, "%llu%s", (unsigned long long)(ms / units[i].ms), units[i].unit);
+}
+
 static ub_err set_duration(const struct source *src, void *field, const char *z)
 {
 	const struct opt_row *row = src->row;
 	uint64_t v;
-	char what[128];
+	char what[128], min[32], max[32];
 
 	if (ub_num_duration_ms(ub_str(z), &v))
 		return bad_value(src, "takes a time such as 90s, 15m, 12h or 7d", z);
 	if (v < row->min || (row->max && v > row->max)) {
-		(void)snprintf(what, sizeof(what), "takes a time from %llums to %llums",
-			(unsigned long long)row->min,
-			(unsigned long long)(row->max ? row->max : UINT64_MAX));
+		duration_words(row->min, min);
+		duration_words(row->max ? row->max : UINT64_MAX, max);
+		(void)snprintf(what, sizeof(what), "takes a time from %s to %s", min, max);
 		return bad_value(src, what, z);
 	}
 	memcpy(field, &v, sizeof(v));
