@@ -103,6 +103,7 @@ $(B)/obj/%.o: %.c
 
 .PHONY: programs
 programs: $(PROGRAMS) $(B)/libunibus.so $(B)/libunibus.a
+	@:
 
 .PHONY: deps
 deps:
@@ -115,7 +116,7 @@ clean:
 .PHONY: help
 help:
 	@sed -n '/^# unibus:/,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "  make up         (UNIBUS_RUN_DIR, UNIBUS_HTTP_PORT, UNIBUS_NATS_PORT, UNIBUS_WEB_PORT move it)"
+	@echo "                  (UNIBUS_RUN_DIR, UNIBUS_HTTP_PORT, UNIBUS_NATS_PORT, UNIBUS_WEB_PORT move make up)"
 	@echo "  make asan|tsan  the tests under that sanitizer"
 	@echo "  make lint       formatting, layers, budgets, headers, exported names, shell"
 	@echo "  make analyze    gcc -fanalyzer over core, domain and support"

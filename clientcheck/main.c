@@ -159,6 +159,8 @@ static int connect_and_run(struct check *c, const char *state_dir)
 	enum unibus_err err = unibus_identity_load(c->identity, &id);
 	int rc;
 
+	if (err == UNIBUS_ERR_NOT_FOUND)
+		return check_failed(c, "there is no identity at %s", c->identity);
 	if (err)
 		return check_failed(c, "%s: %s", c->identity, unibus_strerror(err));
 	err = unibus_options_new(&o);
@@ -168,7 +170,8 @@ static int connect_and_run(struct check *c, const char *state_dir)
 		err = unibus_connect(o, &c->client);
 	if (err)
 		rc = check_failed(c, "could not connect: %s",
-			o ? unibus_options_detail(o) : unibus_strerror(err));
+			o && *unibus_options_detail(o) ? unibus_options_detail(o)
+						       : unibus_strerror(err));
 	else
 		rc = check_modes[c->mode].run(c);
 	unibus_close(c->client);
