@@ -22,8 +22,6 @@ static const char *advice(enum unibus_err err)
 		const char *text;
 	} rows[] = {
 		{UNIBUS_ERR_UNKNOWN_KEY, "an admin must add it: unibus users add HANDLE SIGN_PUB"},
-		{UNIBUS_ERR_REVOKED,
-			"ask an admin; a revoked key stays out until it is added again"},
 		{UNIBUS_ERR_NETWORK, "is the bus running? (make up) see --ctrl and --nats"},
 		{UNIBUS_ERR_CLOCK_SKEW, "set this machine's clock"},
 		{UNIBUS_ERR_KEY_CHANGED,
@@ -92,39 +90,76 @@ int cli_load_identity(struct cli *c)
 		return cli_fail_text("there is no identity at %s\n"
 				     "unibus: make one with: unibus id new --out %s",
 			c->identity_path, c->identity_path);
+	if (err == UNIBUS_ERR_BAD_FILE)
+		return cli_fail_text(
+			"%s is no identity file, or a damaged one\n"
+			"unibus: take your copy of it, or name another with --identity",
+			c->identity_path);
 	if (err)
-		return cli_fail_text("%s: %s", c->identity_path, unibus_strerror(err));
+		return cli_fail(c, c->identity_path, err);
 	return CLI_OK;
 }
 
-static void on_state(void *arg, unibus_client *client, enum unibus_state state, enum unibus_err why)
+/* Is it about the room that the command names? */
+static bool is_meant(const struct cli *c, const struct unibus_event *ev)
 {
-	(void)arg;
-	(void)client;
-	if (state == UNIBUS_CONNECTING && why != UNIBUS_OK)
-		fprintf(stderr, "unibus: connection lost (%s), reconnecting\n",
-			unibus_strerror(why));
+	return c->n_args > 0 && ((ev->subject && strcmp(ev->subject, c->args[0]) == 0) ||
+					(ev->room_id && strcmp(ev->room_id, c->args[0]) == 0));
 }
 
 void cli_on_event(void *arg, unibus_client *client, const struct unibus_event *ev)
 {
-	(void)arg;
+	const struct cli *c = arg;
+	const char *room = ev->subject ? ev->subject : "";
+	bool meant = is_meant(c, ev);
+
 	(void)client;
-	if (ev->kind != UNIBUS_EVENT_ROOM)
-		fprintf(stderr, "unibus: %s%s%s\n", ev->subject ? ev->subject : "",
-			ev->subject ? ": " : "", ev->detail);
+	if (ev->kind == UNIBUS_EVENT_ROOM)
+		return;
+	if (ev->kind == UNIBUS_EVENT_INVITED && ev->subject) {
+		/* Naming the room joins it. */
+		if (!meant)
+			fprintf(stderr,
+				"unibus: you were added to %s; take part: unibus room join %s\n",
+				room, room);
+		return;
+	}
+	if (ev->kind == UNIBUS_EVENT_ROTATION_DUE) {
+		/* Of a room that is not looked at it would be said by every command. */
+		if (meant)
+			fprintf(stderr,
+				"unibus: %s: %s; a peer of it that is running makes one, or an "
+				"admin of it: unibus room rekey %s\n",
+				room, ev->detail, room);
+		return;
+	}
+	fprintf(stderr, "unibus: %s%s%s\n", room, ev->subject ? ": " : "", ev->detail);
+}
+
+/* 0 or CLI_USAGE, after saying which it is that is no URL. */
+static int set_urls(struct cli *c)
+{
+	for (size_t i = 0; i < c->ctrl.n; i++)
+		if (unibus_options_add_ctrl(c->options, c->ctrl.v[i])) {
+			(void)cli_fail_text("--ctrl takes http://HOST:PORT or https://HOST:PORT, "
+					    "not '%s'",
+				c->ctrl.v[i]);
+			return CLI_USAGE;
+		}
+	for (size_t i = 0; i < c->nats.n; i++)
+		if (unibus_options_add_nats(c->options, c->nats.v[i])) {
+			(void)cli_fail_text("--nats takes nats://HOST:PORT or tls://HOST:PORT, "
+					    "not '%s'",
+				c->nats.v[i]);
+			return CLI_USAGE;
+		}
+	return CLI_OK;
 }
 
 static enum unibus_err set_options(struct cli *c, bool control_only)
 {
-	enum unibus_err err = unibus_options_new(&c->options);
+	enum unibus_err err = unibus_options_set_identity(c->options, c->id);
 
-	if (!err)
-		err = unibus_options_set_identity(c->options, c->id);
-	for (size_t i = 0; !err && i < c->ctrl.n; i++)
-		err = unibus_options_add_ctrl(c->options, c->ctrl.v[i]);
-	for (size_t i = 0; !err && i < c->nats.n; i++)
-		err = unibus_options_add_nats(c->options, c->nats.v[i]);
 	if (!err && c->ca)
 		err = unibus_options_set_ca(c->options, c->ca);
 	if (!err && c->state_dir)
@@ -136,7 +171,7 @@ static enum unibus_err set_options(struct cli *c, bool control_only)
 	if (err)
 		return err;
 	unibus_options_set_control_only(c->options, control_only);
-	unibus_options_on_state(c->options, c->on_state ? c->on_state : on_state, c);
+	unibus_options_on_state(c->options, c->on_state, c);
 	unibus_options_on_event(c->options, c->on_event ? c->on_event : cli_on_event, c);
 	return UNIBUS_OK;
 }
@@ -146,6 +181,12 @@ int cli_connect(struct cli *c, bool control_only)
 	enum unibus_err err;
 	int rc = cli_load_identity(c);
 
+	if (rc)
+		return rc;
+	err = unibus_options_new(&c->options);
+	if (err)
+		return cli_fail(c, "could not connect", err);
+	rc = set_urls(c);
 	if (rc)
 		return rc;
 	err = set_options(c, control_only);

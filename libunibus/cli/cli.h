@@ -33,8 +33,9 @@ struct cli { /* all options of all subcommands; rows say which apply */
 	const char *args[64];
 	size_t n_args;
 	const struct cli_command *command;
-	unibus_state_fn on_state; /* instead of the usual ones, which say it on stderr */
+	unibus_state_fn on_state; /* of commands that go on; NULL: the outcome says enough */
 	unibus_event_fn on_event;
+	bool was_lost; /* of on_state only */
 
 	char identity_path[4096];
 	unibus_identity *id;

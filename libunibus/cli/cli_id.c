@@ -65,8 +65,11 @@ static int id_new(struct cli *c)
 	if (err == UNIBUS_ERR_EXISTS)
 		return cli_fail_text(
 			"%s exists; an identity is never overwritten", c->identity_path);
+	if (err == UNIBUS_ERR_IO)
+		return cli_fail_text("%s could not be written; is its folder there, and yours?",
+			c->identity_path);
 	if (err)
-		return cli_fail_text("%s: %s", c->identity_path, unibus_strerror(err));
+		return cli_fail(c, c->identity_path, err);
 	show(c);
 	return CLI_OK;
 }

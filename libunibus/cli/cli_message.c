@@ -83,6 +83,8 @@ static int cmd_send(struct cli *c)
 	if (rc)
 		return rc;
 	unibus_room_get_info(c->room, &info);
+	if (info.closed)
+		return cli_fail(c, c->args[0], UNIBUS_ERR_ROOM_CLOSED);
 	p.data = text;
 	p.thread = c->thread;
 	p.reply = c->reply;
@@ -175,13 +177,22 @@ static void on_message(void *arg, const struct unibus_msg *m)
 
 static void on_state(void *arg, unibus_client *client, enum unibus_state state, enum unibus_err why)
 {
-	(void)arg;
+	struct cli *c = arg;
+
 	(void)client;
-	if (state == UNIBUS_REVOKED || state == UNIBUS_STOPPED)
+	if (state == UNIBUS_REVOKED || state == UNIBUS_STOPPED) {
 		process_stop();
-	else if (why)
-		fprintf(stderr, "unibus: connection lost (%s), reconnecting\n",
-			unibus_strerror(why));
+	} else if (state == UNIBUS_CONNECTED && c->was_lost) {
+		c->was_lost = false;
+		fputs("unibus: connected again\n", stderr);
+	} else if (why && !c->was_lost) {
+		c->was_lost = true;
+		/* A server that closes the connection, as when rights are taken away, gives no
+		 * reason. */
+		fprintf(stderr, "unibus: the connection ended%s%s, connecting again\n",
+			why == UNIBUS_ERR_NETWORK ? "" : ": ",
+			why == UNIBUS_ERR_NETWORK ? "" : unibus_strerror(why));
+	}
 }
 
 static void on_event(void *arg, unibus_client *client, const struct unibus_event *ev)
@@ -209,6 +220,7 @@ static int tail_end(struct cli *c, const struct tail *t)
 static int cmd_tail(struct cli *c)
 {
 	struct tail t = {.c = c};
+	struct unibus_room_info info;
 	unibus_sub *sub = NULL;
 	enum unibus_err err;
 	int rc;
@@ -220,6 +232,9 @@ static int cmd_tail(struct cli *c)
 	rc = cli_open_room(c);
 	if (rc)
 		return rc;
+	unibus_room_get_info(c->room, &info);
+	if (info.closed)
+		return cli_fail(c, c->args[0], UNIBUS_ERR_ROOM_CLOSED);
 	err = unibus_subscribe(c->room, on_message, &t, &sub);
 	if (err)
 		return cli_fail(c, c->args[0], err);

@@ -91,7 +91,7 @@ static int show_info(struct cli *c)
 	printf("my role   %s\n", cli_role_name(i.role));
 	printf("members   %zu\n", i.members);
 	printf("epoch     %u%s\n", i.epoch, i.rotation_due ? " (rotation due)" : "");
-	printf("log       %llu entries%s\n", (unsigned long long)i.seq + 1,
+	printf("log       %llu %s%s\n", (unsigned long long)i.seq + 1, i.seq ? "entries" : "entry",
 		i.closed ? ", closed" : "");
 	return CLI_OK;
 }
@@ -298,7 +298,10 @@ static int room_trust(struct cli *c)
 	snprintf(text, sizeof(text), "%s's present key is trusted", c->args[0]);
 	if (err)
 		return cli_fail(c, c->args[0], err);
-	puts(text);
+	if (c->json)
+		cli_put_json(json_pack("{s:s, s:b}", "peer", c->args[0], "trusted", 1));
+	else
+		puts(text);
 	return CLI_OK;
 }
 

@@ -66,8 +66,13 @@ static int users_list(struct cli *c)
 static int users_add(struct cli *c)
 {
 	UB_CLEANUP(json_decrefp) json_t *v = NULL;
-	int rc = cli_connect(c, true);
+	int rc;
 
+	if (strcmp(c->role, "member") != 0 && strcmp(c->role, "admin") != 0) {
+		fputs("unibus users add: --role is member or admin\n", stderr);
+		return CLI_USAGE;
+	}
+	rc = cli_connect(c, true);
 	if (!rc)
 		rc = cli_call(c, "POST", "/users",
 			json_pack("{s:s, s:s, s:s}", "sign_pub", c->args[1], "handle", c->args[0],

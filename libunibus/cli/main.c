@@ -56,16 +56,22 @@ static int unknown_command(int argc, char *const *argv)
 {
 	bool group = false;
 
+	bool asked = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+	FILE *to = asked ? stdout : stderr;
+
 	for (size_t t = 0; argc > 1 && cli_tables[t]; t++)
 		for (const struct cli_command *cmd = cli_tables[t]; cmd->name; cmd++)
 			if (cmd->group && strcmp(cmd->group, argv[1]) == 0) {
-				if (!group)
-					fprintf(stderr, "unibus %s: one of\n", argv[1]);
-				usage_line(cmd, stderr);
+				if (!group && argc > 2 && !asked)
+					fprintf(to, "unibus %s: there is no '%s', only\n", argv[1],
+						argv[2]);
+				else if (!group)
+					fprintf(to, "unibus %s: one of\n", argv[1]);
+				usage_line(cmd, to);
 				group = true;
 			}
 	if (group)
-		return argc > 2 && strcmp(argv[2], "--help") == 0 ? CLI_OK : CLI_USAGE;
+		return asked ? CLI_OK : CLI_USAGE;
 	if (argc > 1)
 		fprintf(stderr, "unibus: there is no command '%s'; see unibus --help\n", argv[1]);
 	else
@@ -96,13 +102,16 @@ static int run(const struct cli_command *cmd, int words, int argc, char *const *
 		&(struct opt_args){.argc = argc - words, .argv = argv + words, .prog = prog}, &c,
 		c.args, UB_ARRAY_LEN(c.args), &c.n_args);
 	if (err == UNIBUS_ERR_CANCELLED) {
-		printf("usage: %s %s [OPTIONS]\n%s\n\n", prog, cmd->args, cmd->help);
+		printf("usage: %s%s%s [OPTIONS]\n%s\n\n", prog, *cmd->args ? " " : "", cmd->args,
+			cmd->help);
 		options_help(cmd->rows);
 		rc = CLI_OK;
 	} else if (err) {
 		rc = CLI_USAGE;
 	} else if (c.n_args < cmd->min_args || c.n_args > cmd->max_args) {
-		fprintf(stderr, "usage: %s %s [OPTIONS]\n", prog, cmd->args);
+		fprintf(stderr, "%s: %s\nusage: %s%s%s [OPTIONS]; --help lists them\n", prog,
+			c.n_args < cmd->min_args ? "something is missing" : "that is too much",
+			prog, *cmd->args ? " " : "", cmd->args);
 		rc = CLI_USAGE;
 	} else {
 		rc = cmd->run(&c);
@@ -118,8 +127,17 @@ int main(int argc, char **argv)
 	const struct cli_command *cmd;
 	int words = 0;
 
-	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-				strcmp(argv[1], "help") == 0)) {
+	bool help_word = argc > 1 && strcmp(argv[1], "help") == 0;
+
+	if (help_word && argc > 2) {
+		char *asked[] = {argv[0], argv[2], argc > 3 ? argv[3] : (char[]){"--help"},
+			(char[]){"--help"}, NULL};
+
+		cmd = find(argc > 3 ? 4 : 3, asked, &words);
+		return cmd ? run(cmd, words, argc > 3 ? 4 : 3, asked) : unknown_command(3, asked);
+	}
+	if (argc > 1 &&
+		(strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || help_word)) {
 		help(stdout);
 		return CLI_OK;
 	}

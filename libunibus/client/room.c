@@ -96,7 +96,10 @@ enum unibus_err unibus_room_create(unibus_client *c, const char *subject,
 		return err;
 	if (!subject || !policy || !ret || ub_subject_check(ub_str(subject)) != UB_OK ||
 		!policy_from(policy, &p))
-		return ub_client_fail(c, UNIBUS_ERR_INVALID, "no such subject or policy can be");
+		return ub_client_fail(c, UNIBUS_ERR_INVALID,
+			"a subject is words of A-Z a-z 0-9 _ - joined by dots, not one that the "
+			"bus uses "
+			"itself; a policy is plain, or encrypted or signed or both");
 	err = ub_room_genesis(c, subject, &p, &r);
 	if (err == UB_OK)
 		err = pin_subject(c, r);

@@ -54,7 +54,7 @@ extern "C" {
 	/* verdicts on a room log entry */ \
 	X(BAD_ENTRY, 40, 400, "bad_entry", "the entry is malformed or breaks a rule of the log") \
 	X(BAD_CHAIN, 41, 409, "bad_chain", "the entry does not continue the chain") \
-	X(NO_RIGHT, 42, 403, "no_right", "the entry's author had no right to do this") \
+	X(NO_RIGHT, 42, 403, "no_right", "the role in the room does not allow this") \
 	X(NEEDS_EPOCH, 43, 400, "needs_epoch", \
 		"this change must bring a new key in the same entry") \
 	X(BAD_EPOCH, 44, 400, "bad_epoch", "the new epoch does not fit the room") \
