@@ -35,6 +35,11 @@ static int call(struct cli *c)
 	enum unibus_err err;
 	int rc;
 
+	if (c->args[1][0] != '/') {
+		fprintf(stderr, "unibus call: a path begins with '/', as /server; not '%s'\n",
+			c->args[1]);
+		return CLI_USAGE;
+	}
 	for (size_t i = 0; i + 1 < sizeof(method) && c->args[0][i]; i++)
 		method[i] = (char)toupper((unsigned char)c->args[0][i]);
 	rc = cli_connect(c, true);

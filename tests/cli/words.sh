@@ -19,6 +19,7 @@ runs "a message server that is none" 2 "nats takes nats://HOST:PORT or tls://HOS
 runs "the twins: both are URLs, and nobody is there" 1 'no server could be reached' \
 	"$u" whoami --identity "$id" --ctrl http://127.0.0.1:1 --nats nats://127.0.0.1:1 --state-dir "$tmp/state"
 runs "a role that is none" 2 'role is member or admin' "$u" users add bob $KEY1 --role king --identity "$id"
+runs "a path that is none" 2 "begins with ./." "$u" call GET server --identity "$id"
 runs "an identity that is not there" 1 'make one with: unibus id new --out' "$u" id show --identity "$tmp/none.json"
 printf '{}' >"$tmp/damaged.json"
 chmod 600 "$tmp/damaged.json"
