@@ -274,7 +274,7 @@ static void who_is_revoked_on_the_way_brings_nothing(void **state)
 	int fd = half_sent(t, &c);
 
 	assert_int_equal(kit_revoke(t->w, MEMBER), UB_OK);
-	raw_sendz(fd, TEXT + 5);
+	raw_sendz(fd, &TEXT[5]);
 	raw_read(fd, &r);
 	raw_code(&r, code);
 	assert_int_equal(r.status, 401);
