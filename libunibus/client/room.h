@@ -19,10 +19,11 @@ ub_err ub_room_enter(const unibus_room *room);
 UB_MUST_CHECK
 ub_err ub_room_handle(unibus_client *c, struct ub_croom *r, unibus_room **ret);
 
-/* Removes up to UB_ENTRY_OPS_MAX - 1 peers in one entry; who is not in the room is passed over. The
- * owner is taken over from. */
+/* Removes up to UB_ENTRY_OPS_MAX - 1 peers in one entry; who is not in the room, or was added after
+ * entry `as_of`, is passed over. The owner is taken over from. */
 UB_MUST_CHECK
-ub_err ub_room_drop(unibus_client *c, struct ub_croom *r, const struct ub_endpoint *who, size_t n);
+ub_err ub_room_drop(unibus_client *c, struct ub_croom *r, const struct ub_endpoint *who, size_t n,
+	uint64_t as_of);
 UB_MUST_CHECK
 ub_err ub_room_rekey_now(unibus_client *c, struct ub_croom *r);
 

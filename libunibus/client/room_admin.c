@@ -45,16 +45,18 @@ static void note_standing(void *arg, const struct ub_endpoint *revoked)
 static ub_err drop_revoked(unibus_room *room, const struct ub_endpoint *who)
 {
 	struct standing s = {.who = who};
+	uint64_t as_of;
 	bool due;
 	ub_err err;
 
 	pthread_mutex_lock(&room->r->lock);
+	as_of = room->r->state.seq;
 	due = room->r->hint_removal && ub_room_role(&room->r->state, who) != UB_ROLE_NONE;
 	pthread_mutex_unlock(&room->r->lock);
 	if (!due)
 		return UB_OK;
 	err = ub_names_fetch(room->c, room->r, note_standing, &s);
-	return err == UB_OK && s.revoked ? ub_room_drop(room->c, room->r, who, 1) : err;
+	return err == UB_OK && s.revoked ? ub_room_drop(room->c, room->r, who, 1, as_of) : err;
 }
 
 /* What the log would refuse anyway, said in words. */
@@ -101,7 +103,8 @@ enum unibus_err unibus_room_invite(
 struct drop {
 	const struct ub_endpoint *who;
 	size_t n;
-	bool must; /* who is not in the room is an error */
+	bool must;      /* who is not in the room is an error */
+	uint64_t as_of; /* unless `must`: who was added later stays */
 };
 
 static ub_err build_drop(void *arg, const struct ub_room *now, struct ub_entry *e)
@@ -110,9 +113,10 @@ static ub_err build_drop(void *arg, const struct ub_room *now, struct ub_entry *
 
 	for (size_t i = 0; i < d->n && e->n_ops < UB_ENTRY_OPS_MAX - 1; i++) {
 		enum ub_role role = ub_room_role(now, &d->who[i]);
+		const struct ub_member *m = ub_room_member(now, &d->who[i]);
 		struct ub_op *op;
 
-		if (role == UB_ROLE_NONE && !d->must)
+		if (!d->must && (!m || m->added_seq > d->as_of))
 			continue;
 		/* An owner goes by being taken over from; whether he may is the server's to say. */
 		op = ub_entry_op(e, role == UB_ROLE_OWNER ? UB_OP_TAKEOVER : UB_OP_REMOVE);
@@ -130,9 +134,10 @@ static ub_err drop(unibus_client *c, struct ub_croom *r, struct drop *d)
 	return ub_room_change(c, r, &change);
 }
 
-ub_err ub_room_drop(unibus_client *c, struct ub_croom *r, const struct ub_endpoint *who, size_t n)
+ub_err ub_room_drop(unibus_client *c, struct ub_croom *r, const struct ub_endpoint *who, size_t n,
+	uint64_t as_of)
 {
-	struct drop d = {.who = who, .n = n};
+	struct drop d = {.who = who, .n = n, .as_of = as_of};
 
 	return drop(c, r, &d);
 }

@@ -110,14 +110,18 @@ static void collect(void *arg, const struct ub_endpoint *id)
 static ub_err act(unibus_client *c, struct ub_croom *r, const struct due *d)
 {
 	struct revoked v = {0};
+	uint64_t as_of;
 	ub_err err;
 
 	if (!d->remove)
 		return ub_room_rekey_now(c, r);
+	pthread_mutex_lock(&r->lock);
+	as_of = r->state.seq;
+	pthread_mutex_unlock(&r->lock);
 	err = ub_names_fetch(c, r, collect, &v);
 	if (err != UB_OK)
 		return err;
-	return v.n > 0 ? ub_room_drop(c, r, v.who, v.n) : ub_room_rekey_now(c, r);
+	return v.n > 0 ? ub_room_drop(c, r, v.who, v.n, as_of) : ub_room_rekey_now(c, r);
 }
 
 void ub_rotation_run(unibus_client *c, struct ub_croom *r)
