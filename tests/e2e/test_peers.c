@@ -199,7 +199,7 @@ static void a_key_registered_anew_is_in_the_room_once_it_is_added_again(void **s
 	struct unibus_room_info info;
 
 	(void)state;
-	pair_start(&p, &stack, "anew", &pair_sealed);
+	pair_start(&p, &stack, "reborn", &pair_sealed);
 	pair_both_hear(&p, "still friends", "sure");
 	unibus_unsubscribe(p.bs);
 	unibus_room_free(p.b);
@@ -213,15 +213,15 @@ static void a_key_registered_anew_is_in_the_room_once_it_is_added_again(void **s
 	person_close(p.bob);
 	assert_int_equal(201, person_register(p.bob));
 	person_connect(p.bob);
-	assert_int_equal(UNIBUS_ERR_DENIED, unibus_room_open(p.bob->c, "room.anew", &p.b));
+	assert_int_equal(UNIBUS_ERR_DENIED, unibus_room_open(p.bob->c, "room.reborn", &p.b));
 	person_connect(p.alice);
-	assert_int_equal(UNIBUS_OK, unibus_room_open(p.alice->c, "room.anew", &p.a));
+	assert_int_equal(UNIBUS_OK, unibus_room_open(p.alice->c, "room.reborn", &p.a));
 	p.as = person_listen(p.alice, p.a);
-	assert_int_equal(UNIBUS_OK, unibus_room_invite(p.a, "b.anew", UNIBUS_MEMBER, NULL));
+	assert_int_equal(UNIBUS_OK, unibus_room_invite(p.a, "b.reborn", UNIBUS_MEMBER, NULL));
 	unibus_room_get_info(p.a, &info);
 	assert_int_equal(2, info.members);
 	assert_true(info.epoch > 1);
-	assert_int_equal(UNIBUS_OK, unibus_room_open(p.bob->c, "room.anew", &p.b));
+	assert_int_equal(UNIBUS_OK, unibus_room_open(p.bob->c, "room.reborn", &p.b));
 	p.bs = person_listen(p.bob, p.b);
 	pair_both_hear(&p, "back again", "thank you");
 	pair_stop(&p);
