@@ -25,10 +25,10 @@ struct cli { /* all options of all subcommands; rows say which apply */
 	uint64_t timeout_ms;
 	bool json;
 
-	const char *out, *role, *label, *fingerprint, *reply, *thread, *type;
-	bool plain, no_encrypt, no_sign, persist, yes;
+	const char *out, *role, *label, *fingerprint, *reply, *thread, *type, *since, *durable;
+	bool plain, no_encrypt, no_sign, persist, yes, wait;
 	int history;
-	uint64_t count, for_ms, limit, from;
+	uint64_t count, for_ms, limit, from, retain_messages, retain_bytes, retain_age_ms;
 
 	const char *args[64];
 	size_t n_args;

@@ -4,6 +4,7 @@
 #include "core/b64url.h"
 #include "core/buf.h"
 #include "core/limits.h"
+#include "core/num.h"
 #include "support/process.h"
 
 static const struct opt_row send_rows[] = {
@@ -22,6 +23,10 @@ static const struct opt_row send_rows[] = {
 		.type = OPT_TEXT,
 		.offset = offsetof(struct cli, type),
 		.help = "what the body is (default: text)"},
+	{.name = "wait",
+		.type = OPT_FLAG,
+		.offset = offsetof(struct cli, wait),
+		.help = "until it is kept; prints its position, too"},
 	CLI_ROW_CONNECT,
 	{0},
 };
@@ -36,6 +41,16 @@ static const struct opt_row tail_rows[] = {
 		.type = OPT_DURATION_MS,
 		.offset = offsetof(struct cli, for_ms),
 		.help = "end after this time"},
+	{.name = "since",
+		.value = "WHEN",
+		.type = OPT_TEXT,
+		.offset = offsetof(struct cli, since),
+		.help = "begin in the history: all, last:N, or what follows a position"},
+	{.name = "durable",
+		.value = "NAME",
+		.type = OPT_TEXT,
+		.offset = offsetof(struct cli, durable),
+		.help = "go on where the last tail under this name ended, also a killed one"},
 	CLI_ROW_CONNECT,
 	{0},
 };
@@ -66,6 +81,24 @@ static char *message_text(struct cli *c, size_t *ret_len)
 	return ub_buf_take(&b);
 }
 
+static int send_wait(
+	struct cli *c, const struct unibus_publish *p, const struct unibus_room_info *info)
+{
+	struct unibus_ack ack;
+	enum unibus_err err = unibus_publish_wait(c->room, p, (unsigned)c->timeout_ms, &ack);
+
+	if (err == UNIBUS_ERR_OUTCOME_UNKNOWN)
+		return cli_fail_text("it is not known whether the message was kept");
+	if (err)
+		return cli_fail(c, "the message was not sent", err);
+	if (c->json)
+		cli_put_json(json_pack("{s:s, s:s, s:I}", "room_id", info->id, "ref", ack.ref,
+			"position", (json_int_t)ack.position));
+	else
+		printf("%s %llu\n", ack.ref, (unsigned long long)ack.position);
+	return CLI_OK;
+}
+
 static int cmd_send(struct cli *c)
 {
 	UB_CLEANUP(ub_freep) char *text = NULL;
@@ -89,6 +122,8 @@ static int cmd_send(struct cli *c)
 	p.thread = c->thread;
 	p.reply = c->reply;
 	p.media_type = c->type;
+	if (c->wait)
+		return send_wait(c, &p, &info);
 	err = unibus_publish(c->room, &p, ref);
 	if (!err)
 		err = unibus_flush(c->client, (unsigned)c->timeout_ms);
@@ -116,11 +151,13 @@ static const char *kind_word(enum unibus_kind kind)
 
 static void put_message_json(const struct unibus_msg *m)
 {
-	json_t *v = json_pack("{s:s, s:I, s:s?, s:s?, s:s, s:s?, s:s?, s:s?, s:s, s:I, s:b, s:b}",
+	json_t *v = json_pack("{s:s, s:I, s:s?, s:s?, s:s, s:s?, s:s?, s:s?, s:s, s:I, s:b, s:b, "
+			      "s:I, s:b}",
 		"kind", kind_word(m->kind), "ts", (json_int_t)m->ts_ms, "ref", m->ref, "sender",
 		m->sender, "handle", m->handle, "id", m->id, "thread", m->thread, "reply", m->reply,
 		"media_type", m->media_type, "epoch", (json_int_t)m->epoch, "encrypted",
-		m->encrypted, "verified", m->verified);
+		m->encrypted, "verified", m->verified, "position", (json_int_t)m->position,
+		"repeated", m->repeated);
 	json_t *text = json_stringn(m->data, m->len); /* NULL unless it is UTF-8 */
 
 	if (text) {
@@ -217,14 +254,45 @@ static int tail_end(struct cli *c, const struct tail *t)
 	return CLI_OK;
 }
 
+/* "all", "last:N" or a position. False: none of them. */
+static bool read_since(const struct cli *c, struct unibus_subscription *s)
+{
+	const char *last = "last:";
+
+	if (c->durable) {
+		s->start = UNIBUS_DURABLE;
+		s->durable = c->durable;
+		return !c->since;
+	}
+	if (!c->since)
+		return true;
+	if (strcmp(c->since, "all") == 0) {
+		s->start = UNIBUS_ALL;
+		return true;
+	}
+	if (strncmp(c->since, last, strlen(last)) == 0) {
+		s->start = UNIBUS_LAST;
+		return ub_num_u64(ub_str(c->since + strlen(last)), 1, 100000, &s->last) == UB_OK;
+	}
+	s->start = UNIBUS_AFTER;
+	return ub_num_u64(ub_str(c->since), 0, UB_JSON_INT_MAX - 1, &s->after) == UB_OK;
+}
+
 static int cmd_tail(struct cli *c)
 {
 	struct tail t = {.c = c};
 	struct unibus_room_info info;
+	struct unibus_subscription from = {.fn = on_message, .arg = &t};
 	unibus_sub *sub = NULL;
 	enum unibus_err err;
 	int rc;
 
+	if (!read_since(c, &from)) {
+		fputs("unibus tail: --since is all, last:N or a position, and goes without "
+		      "--durable\n",
+			stderr);
+		return CLI_USAGE;
+	}
 	if (process_signals_init())
 		return cli_fail_text("could not set up signals");
 	c->on_state = on_state;
@@ -235,7 +303,7 @@ static int cmd_tail(struct cli *c)
 	unibus_room_get_info(c->room, &info);
 	if (info.closed)
 		return cli_fail(c, c->args[0], UNIBUS_ERR_ROOM_CLOSED);
-	err = unibus_subscribe(c->room, on_message, &t, &sub);
+	err = unibus_subscribe_from(c->room, &from, &sub);
 	if (err)
 		return cli_fail(c, c->args[0], err);
 	fprintf(stderr, "listening to %s; Ctrl-C ends\n", c->args[0]);

@@ -19,6 +19,21 @@ static const struct opt_row create_rows[] = {
 		.type = OPT_FLAG,
 		.offset = offsetof(struct cli, persist),
 		.help = "keep a history"},
+	{.name = "retain-messages",
+		.value = "N",
+		.type = OPT_NUMBER,
+		.offset = offsetof(struct cli, retain_messages),
+		.help = "of which the newest N messages"},
+	{.name = "retain-bytes",
+		.value = "N",
+		.type = OPT_NUMBER,
+		.offset = offsetof(struct cli, retain_bytes),
+		.help = "of which the newest N bytes"},
+	{.name = "retain-age",
+		.value = "TIME",
+		.type = OPT_DURATION_MS,
+		.offset = offsetof(struct cli, retain_age_ms),
+		.help = "of which what is not older"},
 	{.name = "history",
 		.value = "WHICH",
 		.type = OPT_CHOICE,
@@ -103,12 +118,19 @@ static int room_create(struct cli *c)
 		.sign = !c->plain && !c->no_sign,
 		.persist = c->persist,
 		.history = c->history ? UNIBUS_HISTORY_SINCE_JOIN : UNIBUS_HISTORY_ALL,
+		.retain_messages = c->retain_messages,
+		.retain_bytes = c->retain_bytes,
+		.retain_seconds = (c->retain_age_ms + 999) / 1000,
 	};
 	enum unibus_err err;
 	int rc;
 
 	if (c->plain && (c->no_encrypt || c->no_sign || c->persist)) {
 		fputs("unibus room create: --plain goes with no other policy option\n", stderr);
+		return CLI_USAGE;
+	}
+	if (!c->persist && (c->retain_messages || c->retain_bytes || c->retain_age_ms)) {
+		fputs("unibus room create: the --retain options go with --persist\n", stderr);
 		return CLI_USAGE;
 	}
 	rc = cli_connect(c, false);

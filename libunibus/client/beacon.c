@@ -99,7 +99,8 @@ void ub_beacon_run(unibus_client *c, struct ub_croom *r, uint64_t now, uint64_t 
 	if (!ours || next == 0 || !takes_part(c, r))
 		return;
 	if (next <= now) {
-		bool sent = can_send(c) && ub_publish(c, r, &beacon, NULL, NULL) == UB_OK;
+		bool sent = can_send(c) &&
+			    ub_publish(c, r, &(struct ub_publication){.p = &beacon}) == UB_OK;
 
 		next = now + RETRY_MS;
 		pthread_mutex_lock(&r->lock);

@@ -17,7 +17,8 @@ struct bus_sub;
 struct bus_msg {
 	const char *subject;
 	struct ub_bytes data;
-	void *impl; /* keeps both alive until bus_ops.msg_free */
+	uint64_t conn; /* the number of the connection it came over; set by client/link.c */
+	void *impl;    /* keeps both alive until bus_ops.msg_free */
 };
 
 struct bus_config {
@@ -46,6 +47,9 @@ struct bus_ops {
 	ub_err (*connect)(const struct bus_config *c, struct bus **ret);
 	/* Hands over to the connection's buffer. UNIBUS_ERR_NETWORK, UNIBUS_ERR_TOO_LARGE. */
 	ub_err (*publish)(struct bus *b, const char *subject, struct ub_bytes data);
+	/* The same with a header: Nats-Msg-Id. UNIBUS_ERR_NOMEM, too. */
+	ub_err (*publish_kept)(
+		struct bus *b, const char *subject, const char *msg_id, struct ub_bytes data);
 	/* `arg` must live until bus_ops.free. UNIBUS_ERR_NETWORK, UNIBUS_ERR_NOMEM. */
 	ub_err (*subscribe)(struct bus *b, const char *subject, void *arg, struct bus_sub **ret);
 	/* Messages already taken over may still arrive. The handle stays valid until free. */
@@ -64,6 +68,10 @@ struct bus_ops {
 	/* Waits until it is closed and no callback runs nor will run. Then, and only then, free. */
 	void (*wait_ended)(struct bus *b);
 	void (*free)(struct bus *b);
+	/* The value of the header that occurs exactly once under this name, valid as long as the
+	 * message; NULL when it does not, or when the headers cannot be read. One thread at a time
+	 * a message. */
+	const char *(*header)(const struct bus_msg *msg, const char *name);
 	void (*msg_free)(struct bus_msg *msg);
 };
 

@@ -306,6 +306,24 @@ static ub_err nats_publish(struct bus *b, const char *subject, struct ub_bytes d
 	return from_status(natsConnection_Publish(b->nc, subject, data.p, (int)data.len));
 }
 
+UB_DEFINE_CLEANUP(natsMsg *, natsMsg_Destroy)
+
+static ub_err nats_publish_kept(
+	struct bus *b, const char *subject, const char *msg_id, struct ub_bytes data)
+{
+	UB_CLEANUP(natsMsg_Destroyp) natsMsg *m = NULL;
+	natsStatus s;
+
+	if (data.len > UB_BUS_PAYLOAD_MAX)
+		return UNIBUS_ERR_TOO_LARGE;
+	s = natsMsg_Create(&m, subject, NULL, (const char *)data.p, (int)data.len);
+	if (s == NATS_OK)
+		s = natsMsgHeader_Set(m, "Nats-Msg-Id", msg_id);
+	if (s == NATS_OK)
+		s = natsConnection_PublishMsg(b->nc, m);
+	return from_status(s);
+}
+
 static ub_err nats_subscribe(struct bus *b, const char *subject, void *arg, struct bus_sub **ret)
 {
 	struct bus_sub *s = calloc(1, sizeof(*s));
@@ -390,6 +408,17 @@ static void nats_wait_ended(struct bus *b)
 	pthread_mutex_unlock(&b->lock);
 }
 
+static const char *nats_header(const struct bus_msg *msg, const char *name)
+{
+	const char **values = NULL, *value = NULL;
+	int n = 0;
+
+	if (natsMsgHeader_Values(msg->impl, name, &values, &n) == NATS_OK && n == 1)
+		value = values[0];
+	free(values);
+	return value;
+}
+
 static void nats_msg_free(struct bus_msg *msg)
 {
 	natsMsg_Destroy(msg->impl);
@@ -398,6 +427,7 @@ static void nats_msg_free(struct bus_msg *msg)
 const struct bus_ops bus_nats = {
 	.connect = nats_connect,
 	.publish = nats_publish,
+	.publish_kept = nats_publish_kept,
 	.subscribe = nats_subscribe,
 	.unsubscribe = nats_unsubscribe,
 	.flush = nats_flush,
@@ -407,5 +437,6 @@ const struct bus_ops bus_nats = {
 	.close = nats_close,
 	.wait_ended = nats_wait_ended,
 	.free = nats_free,
+	.header = nats_header,
 	.msg_free = nats_msg_free,
 };

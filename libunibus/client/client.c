@@ -175,6 +175,16 @@ ub_err ub_client_json(
 	return err;
 }
 
+static void take_shards(unibus_client *c, const json_t *v)
+{
+	json_int_t n = json_is_integer(v) ? json_integer_value(v) : 0;
+
+	pthread_mutex_lock(&c->lock);
+	if (n > 0 && n <= UB_SHARDS_MAX)
+		c->log_shards = (unsigned)n;
+	pthread_mutex_unlock(&c->lock);
+}
+
 /* Once: the text is handed out without a lock. */
 static void take_handle(unibus_client *c, const char *handle)
 {
@@ -189,9 +199,12 @@ ub_err ub_client_ask(unibus_client *c)
 	UB_CLEANUP(json_decrefp) json_t *v = NULL;
 	ub_err err = ub_client_json(c, "GET", "/server", (struct ub_str){0}, &v);
 
-	if (err == UB_OK)
+	if (err == UB_OK) {
 		take_handle(c, json_string_value(json_object_get(v, "handle")));
-	else if (err == UNIBUS_ERR_UNKNOWN_KEY)
+		take_shards(c, json_object_get(v, "log_shards"));
+		return UB_OK;
+	}
+	if (err == UNIBUS_ERR_UNKNOWN_KEY)
 		ub_client_set_state(c, UNIBUS_STOPPED, err);
 	else if (err == UNIBUS_ERR_REVOKED)
 		ub_client_set_state(c, UNIBUS_REVOKED, err);

@@ -1,9 +1,9 @@
 /* client.h: one peer's client: its parts, and what they share.
  *
- * Threads: any, under the locks below. A client has three threads of its own: the dispatcher (all
- * callbacks: dispatch.h), the link (connections: link.h) and the chores (chores.h: reading again by
- * REST what notify messages hint at, joining, rotating). The last two are missing in a control-only
- * client.
+ * Threads: any, under the locks below. A client has four threads of its own: the dispatcher (all
+ * callbacks: dispatch.h), the link (connections: link.h), the chores (chores.h: reading again by
+ * REST what notify messages hint at, joining, rotating) and the keeper (keeper.h: history). The
+ * last three are missing in a control-only client.
  *
  * Locks, in the order in which they may be taken: ub_croom.sync_lock, ub_croom.pub_lock,
  * ub_croom.lock, unibus_client.lock; the parts' own locks are leaves. No lock is held across a
@@ -25,6 +25,8 @@
 
 struct ub_link;
 struct ub_chores;
+struct ub_keeper;
+struct ub_ack;
 struct ub_state;
 struct ub_rooms;
 struct ub_names;
@@ -37,6 +39,7 @@ struct unibus_client {
 	struct ub_dispatch *dispatch;
 	struct ub_link *link;     /* NULL: control only */
 	struct ub_chores *chores; /* likewise */
+	struct ub_keeper *keeper; /* likewise */
 
 	pthread_mutex_t store_lock; /* guards making the next two */
 	struct ub_state *store;     /* state directory, pins; NULL until needed */
@@ -54,7 +57,10 @@ struct unibus_client {
 	char detail[UB_DETAIL_MAX];
 	char handle[UB_HANDLE_MAX + 1];
 	struct unibus_stats stats;
-	uint64_t stamp;               /* counts what we ourselves did to memberships */
+	uint64_t stamp;      /* counts what we ourselves did to memberships */
+	unsigned log_shards; /* as the server said; 0: unknown */
+	struct ub_ack *acks; /* what waits for its echo */
+	size_t n_acks;
 	struct unibus_sub *dead_subs; /* ended inside a callback; freed after it */
 };
 

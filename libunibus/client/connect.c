@@ -1,9 +1,11 @@
 /* The life of a client: unibus_connect and unibus_close. */
 #include <unistd.h>
 
+#include "client/acks.h"
 #include "client/chores.h"
 #include "client/client.h"
 #include "client/clock.h"
+#include "client/keeper.h"
 #include "client/link.h"
 #include "client/message.h"
 #include "client/names.h"
@@ -29,19 +31,22 @@ static void stop_threads(unibus_client *c)
 		ub_dispatch_stop(c->dispatch);
 	ub_link_stop(c);
 	ub_chores_stop(c);
+	ub_keeper_stop(c);
 }
 
 static void client_free(unibus_client *c)
 {
 	stop_threads(c);
+	ub_acks_end(c);
 	ub_dispatch_free(c->dispatch);
 	ub_link_free(c->link);
 	ub_chores_free(c->chores);
+	ub_keeper_free(c->keeper);
 	while (c->dead_subs) {
 		struct unibus_sub *sub = c->dead_subs;
 
 		c->dead_subs = sub->next_dead;
-		free(sub);
+		ub_sub_unref(c, sub);
 	}
 	ub_store_free(c);
 	ub_names_free(c->names);
@@ -118,6 +123,8 @@ static ub_err connect_bus(unibus_client *c, uint64_t deadline)
 {
 	ub_err err = ub_chores_start(c);
 
+	if (err == UB_OK)
+		err = ub_keeper_start(c);
 	if (err == UB_OK)
 		err = ub_link_start(c, &bus_nats);
 	if (err != UB_OK)

@@ -13,7 +13,7 @@
 /* nats.c frees messages on a thread of its own, which each one given back would wake. */
 #define SPENT_MAX 64
 
-enum item_kind { ITEM_MESSAGE = 1, ITEM_EVENT, ITEM_STATE };
+enum item_kind { ITEM_MESSAGE = 1, ITEM_EVENT, ITEM_STATE, ITEM_CALL };
 
 struct event_copy {
 	enum unibus_event_kind kind;
@@ -32,6 +32,8 @@ struct item {
 	enum unibus_state state;
 	ub_err why;
 	struct event_copy *event; /* owned */
+	void (*call)(void *arg, bool run);
+	void *call_arg;
 };
 
 struct ub_dispatch {
@@ -55,6 +57,8 @@ static void item_free(struct ub_dispatch *d, struct item *it)
 {
 	if (it->kind == ITEM_MESSAGE)
 		d->c.bus->msg_free(&it->msg);
+	if (it->kind == ITEM_CALL && it->call)
+		it->call(it->call_arg, false);
 	free(it->event);
 	free(it);
 }
@@ -99,6 +103,8 @@ static void run_event(struct ub_dispatch *d, const struct event_copy *e)
 
 static void run_item(struct ub_dispatch *d, struct item *it)
 {
+	void (*call)(void *arg, bool run) = it->call;
+
 	switch (it->kind) {
 	case ITEM_MESSAGE:
 		d->c.on_message(d->c.client, it->room, &it->msg);
@@ -109,6 +115,10 @@ static void run_item(struct ub_dispatch *d, struct item *it)
 	case ITEM_STATE:
 		if (d->c.o->on_state)
 			d->c.o->on_state(d->c.o->on_state_arg, d->c.client, it->state, it->why);
+		break;
+	case ITEM_CALL:
+		it->call = NULL;
+		call(it->call_arg, true);
 		break;
 	}
 }
@@ -272,6 +282,19 @@ void ub_dispatch_state(struct ub_dispatch *d, enum unibus_state state, ub_err wh
 	it->state = state;
 	it->why = why;
 	push_control(d, it, false);
+}
+
+ub_err ub_dispatch_call(struct ub_dispatch *d, void (*fn)(void *arg, bool run), void *arg)
+{
+	struct item *it = calloc(1, sizeof(*it));
+
+	if (!it)
+		return UNIBUS_ERR_NOMEM;
+	it->kind = ITEM_CALL;
+	it->call = fn;
+	it->call_arg = arg;
+	push_control(d, it, false);
+	return UB_OK;
 }
 
 void ub_dispatch_event(struct ub_dispatch *d, const struct unibus_event *ev)

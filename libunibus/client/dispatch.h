@@ -30,6 +30,10 @@ void ub_dispatch_free(struct ub_dispatch *d); /* stopped before */
 /* Takes the message over; waits while the queue is full. */
 void ub_dispatch_message(struct ub_dispatch *d, struct ub_croom *room, struct bus_msg *msg);
 void ub_dispatch_state(struct ub_dispatch *d, enum unibus_state state, ub_err why);
+/* Runs fn(arg, true) in its turn; fn(arg, false), from any thread, when the client is closed first:
+ * to give back what arg owns. UNIBUS_ERR_NOMEM: neither. */
+UB_MUST_CHECK
+ub_err ub_dispatch_call(struct ub_dispatch *d, void (*fn)(void *arg, bool run), void *arg);
 /* Copies the event. When thousands wait already, reports of dropped frames are left out: the
  * counters have them. */
 void ub_dispatch_event(struct ub_dispatch *d, const struct unibus_event *ev);

@@ -75,10 +75,18 @@ static ub_err check_replay(struct ub_judge *j)
 	return err;
 }
 
+static void find_key(struct ub_judge *j)
+{
+	const struct ub_symkey *k = ub_epoch_keys_find(&j->r->keys, j->f.h.epoch);
+
+	j->has_key = k != NULL;
+	if (k)
+		j->key = *k;
+}
+
 static ub_err judge_state(struct ub_judge *j)
 {
 	const struct ub_hist_state *then;
-	const struct ub_symkey *k;
 	ub_err err = check_subject(j);
 
 	j->ahead = false;
@@ -88,6 +96,7 @@ static ub_err judge_state(struct ub_judge *j)
 	j->ahead = then == NULL;
 	if (!then)
 		return UNIBUS_ERR_CORRUPT;
+	j->signs = then->policy.sign;
 	j->head_differs = memcmp(then->head.b, j->f.h.room_head, sizeof(j->f.h.room_head)) != 0;
 	err = check_policy(j, then);
 	if (err == UB_OK)
@@ -96,10 +105,7 @@ static ub_err judge_state(struct ub_judge *j)
 		err = check_epoch(j);
 	if (err == UB_OK)
 		err = check_replay(j);
-	k = ub_epoch_keys_find(&j->r->keys, j->f.h.epoch);
-	j->has_key = k != NULL;
-	if (k)
-		j->key = *k;
+	find_key(j);
 	return err;
 }
 
@@ -113,13 +119,125 @@ ub_err ub_judge_log(struct ub_judge *j)
 	return err;
 }
 
+/* ---- by the log, of the history ---- */
+
+/* The policy of its time, unless a stricter one was already gone by for a while: else naming an old
+ * entry would be a way around it. */
+static ub_err past_policy(const struct ub_judge *j, const struct ub_hist_state *then)
+{
+	bool signs = (j->f.h.flags & UB_FLAG_SIGNED) != 0;
+	bool seals = (j->f.h.flags & UB_FLAG_ENCRYPTED) != 0;
+
+	if (!ub_kind_kept(j->f.h.kind) || (then->policy.encrypt && !seals) ||
+		(then->policy.sign && !signs))
+		return UNIBUS_ERR_POLICY_VIOLATION;
+	if (j->past->sign && !signs && j->time_ms > j->past->sign_ms + UB_EPOCH_GRACE_MS)
+		return UNIBUS_ERR_POLICY_VIOLATION;
+	return j->f.h.epoch == then->epoch ? UB_OK : UNIBUS_ERR_CORRUPT;
+}
+
+static ub_err past_epoch(const struct ub_judge *j)
+{
+	uint32_t had = j->past->epoch;
+
+	if (j->f.h.epoch >= had)
+		return UB_OK;
+	return had - j->f.h.epoch == 1 && j->time_ms <= j->past->epoch_ms + UB_EPOCH_GRACE_MS
+		       ? UB_OK
+		       : UNIBUS_ERR_OLD_EPOCH;
+}
+
+/* The key of somebody who is out by now, from the entry that he came in by. */
+static bool former_key(
+	const struct ub_croom *r, const struct ub_endpoint *who, struct ub_pubkey *ret)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < r->hist.n_roles && !found; i++) {
+		const struct ub_hist_role *row = &r->hist.roles[i];
+		UB_CLEANUP(ub_entry_deinit) struct ub_entry e = {0};
+		const struct ub_text *text = &r->entries[row->from_seq];
+
+		if (!ub_endpoint_eq(&row->id, who) || row->role == UB_ROLE_NONE ||
+			ub_entry_open((struct ub_str){text->z, text->len}, &e) != UB_OK)
+			continue;
+		for (size_t k = 0; k < e.n_ops && !found; k++) {
+			struct ub_endpoint id;
+
+			if (e.ops[k].type != UB_OP_ADD)
+				continue;
+			ub_endpoint_of(&e.ops[k].keyrec.sign, &id);
+			found = ub_endpoint_eq(&id, who);
+			if (found)
+				*ret = e.ops[k].keyrec.sign;
+		}
+	}
+	return found;
+}
+
+static ub_err past_sender(struct ub_judge *j)
+{
+	const struct ub_member *m = ub_room_member(&j->r->state, &j->f.h.sender);
+
+	j->role = ub_roomhist_role(&j->r->hist, j->f.h.room_seq, &j->f.h.sender);
+	if (j->role < UB_ROLE_MEMBER)
+		return UNIBUS_ERR_NOT_A_MEMBER;
+	if (m) {
+		j->sign_pub = m->sign;
+		return UB_OK;
+	}
+	return former_key(j->r, &j->f.h.sender, &j->sign_pub) ? UB_OK : UNIBUS_ERR_NOT_A_MEMBER;
+}
+
+static ub_err past_state(struct ub_judge *j)
+{
+	const struct ub_hist_state *then = ub_roomhist_at(&j->r->hist, j->f.h.room_seq);
+	ub_err err;
+
+	j->ahead = then == NULL;
+	if (!then)
+		return UNIBUS_ERR_CORRUPT;
+	j->signs = then->policy.sign;
+	j->head_differs = memcmp(then->head.b, j->f.h.room_head, sizeof(j->f.h.room_head)) != 0;
+	err = past_policy(j, then);
+	if (err == UB_OK)
+		err = past_sender(j);
+	if (err == UB_OK)
+		err = past_epoch(j);
+	find_key(j);
+	return err;
+}
+
+ub_err ub_judge_past(struct ub_judge *j)
+{
+	ub_err err;
+
+	pthread_mutex_lock(&j->r->lock);
+	err = past_state(j);
+	pthread_mutex_unlock(&j->r->lock);
+	return err;
+}
+
+void ub_past_note(struct ub_past *past, const struct ub_judge *j, uint64_t time_ms)
+{
+	if (j->f.h.epoch > past->epoch) {
+		past->epoch = j->f.h.epoch;
+		past->epoch_ms = time_ms;
+	}
+	if (j->signs && !past->sign) {
+		past->sign = true;
+		past->sign_ms = time_ms;
+	}
+}
+
 /* ---- by its keys ---- */
 
 static ub_err need_key(struct ub_judge *j)
 {
 	if (j->has_key || !(j->f.h.flags & UB_FLAG_ENCRYPTED))
 		return UB_OK;
-	j->has_key = ub_croom_key(j->c, j->r, j->f.h.epoch, &j->key) == UB_OK;
+	j->key_err = ub_croom_key(j->c, j->r, j->f.h.epoch, &j->key);
+	j->has_key = j->key_err == UB_OK;
 	return j->has_key ? UB_OK : UNIBUS_ERR_NO_KEY_EPOCH;
 }
 

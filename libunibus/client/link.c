@@ -1,7 +1,9 @@
 #include "client/link_impl.h"
 
+#include "client/acks.h"
 #include "client/chores.h"
 #include "client/clock.h"
+#include "client/kept.h"
 #include "core/endpoint.h"
 
 #define CONNECT_MS 3000
@@ -18,8 +20,17 @@
 static void on_message(void *sub_arg, struct bus_msg *msg)
 {
 	struct ub_wire_sub *w = sub_arg;
+	unibus_client *c = w->conn->c;
 
-	ub_dispatch_message(w->conn->c->dispatch, w->room, msg);
+	msg->conn = w->conn->no;
+	/* On its way to the log, and not in it yet: it comes again from there. */
+	if (w->room && strncmp(msg->subject, UB_WIRE_LOG, sizeof(UB_WIRE_LOG) - 1) == 0) {
+		c->link->ops->msg_free(msg);
+		return;
+	}
+	if (w->room)
+		ub_acks_echo(c, w->room, msg);
+	ub_dispatch_message(c->dispatch, w->room, msg);
 }
 
 static void on_closed(void *arg, ub_err why)
@@ -75,6 +86,7 @@ static void on_overrun(void *arg)
 		.detail = "messages came faster than they were taken; some were dropped"};
 
 	ub_dispatch_event(conn->c->dispatch, &ev);
+	ub_kept_lag(conn->c, 0);
 }
 
 /* ---- one connection ---- */
@@ -142,6 +154,7 @@ static ub_err conn_open(struct ub_link *l, uint64_t gen, struct ub_conn **ret)
 		return UNIBUS_ERR_NOMEM;
 	conn->c = l->c;
 	conn->gen = gen;
+	conn->no = ++l->conns;
 	for (size_t i = 0; i < urls->n; i++) {
 		bool closing;
 
@@ -178,7 +191,8 @@ static void attach_room(void *arg, struct ub_croom *r)
 {
 	struct attach *a = arg;
 
-	if (a->err != UB_OK || !r->subs || !r->wire_known || !r->joined || ub_conn_find(a->conn, r))
+	if (a->err != UB_OK || !ub_croom_listens(r) || !r->wire_known || !r->joined ||
+		ub_conn_find(a->conn, r))
 		return;
 	a->err = ub_conn_subscribe(a->conn, r, &r->wire);
 	a->added = true;
@@ -297,6 +311,7 @@ static void swap_in(struct ub_link *l, struct ub_conn *conn)
 	pthread_mutex_unlock(&l->c->lock);
 	ub_client_set_state(l->c, UNIBUS_CONNECTED, UB_OK);
 	ub_chores_list(l->c);
+	ub_kept_lag(l->c, conn->no);
 	if (!old)
 		return;
 	flushed = l->ops->flush(old->bus, CONNECT_MS) == UB_OK;

@@ -11,6 +11,7 @@
 
 #include "client/client.h"
 #include "client/roomcache.h"
+#include "core/b64url.h"
 
 /* Sets c->link and begins to connect. */
 UB_MUST_CHECK
@@ -32,10 +33,15 @@ UB_MUST_CHECK
 ub_err ub_link_attach(unibus_client *c, struct ub_croom *r);
 /* After the last subscription of the room is gone. */
 void ub_link_detach(unibus_client *c, struct ub_croom *r);
+/* A message to be sent; data borrowed. */
+struct ub_outgoing {
+	struct ub_wire wire;
+	char msg_id[UB_B64URL_LEN(16) + 1]; /* "": it is not to be kept */
+	struct ub_bytes data;
+};
 /* Hands a message to the connection, waiting for one that has the rights. Errors as attach. */
 UB_MUST_CHECK
-ub_err ub_link_publish(
-	unibus_client *c, struct ub_croom *r, const char *subject, struct ub_bytes data);
+ub_err ub_link_publish(unibus_client *c, struct ub_croom *r, const struct ub_outgoing *o);
 /* UNIBUS_ERR_NETWORK also when a connection was lost with messages that were not confirmed since
  * the last flush. */
 UB_MUST_CHECK
@@ -43,6 +49,8 @@ ub_err ub_link_flush(unibus_client *c, unsigned timeout_ms);
 
 /* Are two connections in use, or were they a moment ago, so that frames may come twice? */
 bool ub_link_overlaps(unibus_client *c);
+/* Is there a connection? The client's lock must be held. */
+bool ub_link_up(unibus_client *c);
 void ub_link_server(unibus_client *c, char *to, size_t len);
 
 #endif

@@ -20,6 +20,7 @@ struct ub_conn {
 	unibus_client *c;
 	struct bus *bus; /* immutable once made */
 	uint64_t gen;    /* of the rights that it logged in with; immutable */
+	uint64_t no;     /* counts connections, from 1; immutable */
 	uint64_t opened; /* ub_mono_ms; immutable */
 	struct ub_wire_sub *wires;
 	unsigned users; /* calls that are using the bus right now */
@@ -34,6 +35,7 @@ struct ub_link {
 	pthread_t thread;
 	struct ub_conn *current, *retired;
 	uint64_t want;       /* generation of rights that rooms ask for */
+	uint64_t conns;      /* made so far; the link's thread only */
 	uint64_t retry_at;   /* not before; ub_mono_ms */
 	unsigned failures;   /* in a row */
 	ub_err last_err;     /* of the last attempt */

@@ -95,7 +95,7 @@ void ub_link_detach(unibus_client *c, struct ub_croom *r)
 
 	pthread_mutex_lock(&c->lock);
 	conn = c->link->current;
-	w = conn && !r->subs ? ub_conn_find(conn, r) : NULL;
+	w = conn && !ub_croom_listens(r) ? ub_conn_find(conn, r) : NULL;
 	if (w) {
 		w->ended = true;
 		c->link->ops->unsubscribe(w->sub);
@@ -103,8 +103,15 @@ void ub_link_detach(unibus_client *c, struct ub_croom *r)
 	pthread_mutex_unlock(&c->lock);
 }
 
-ub_err ub_link_publish(
-	unibus_client *c, struct ub_croom *r, const char *subject, struct ub_bytes data)
+static ub_err publish_on(struct ub_conn *conn, const struct ub_outgoing *o)
+{
+	const struct bus_ops *ops = conn->c->link->ops;
+
+	return o->msg_id[0] ? ops->publish_kept(conn->bus, o->wire.z, o->msg_id, o->data)
+			    : ops->publish(conn->bus, o->wire.z, o->data);
+}
+
+ub_err ub_link_publish(unibus_client *c, struct ub_croom *r, const struct ub_outgoing *o)
 {
 	uint64_t deadline = ub_mono_ms() + c->o->timeout_ms;
 	ub_err err;
@@ -118,7 +125,7 @@ ub_err ub_link_publish(
 			break;
 		conn->published++;
 		pthread_mutex_unlock(&c->lock);
-		err = c->link->ops->publish(conn->bus, subject, data);
+		err = publish_on(conn, o);
 		pthread_mutex_lock(&c->lock);
 		if (err != UB_OK)
 			conn->published--;
@@ -166,6 +173,11 @@ bool ub_link_overlaps(unibus_client *c)
 	overlaps = c->link->switching || ub_mono_ms() < c->link->overlap_until;
 	pthread_mutex_unlock(&c->lock);
 	return overlaps;
+}
+
+bool ub_link_up(unibus_client *c)
+{
+	return c->link && c->link->current && !c->link->current->closed;
 }
 
 void ub_link_server(unibus_client *c, char *to, size_t len)

@@ -1,5 +1,6 @@
 /* Notify messages: hints, read again by REST. */
 #include "client/chores.h"
+#include "client/kept.h"
 #include "client/link.h"
 #include "client/roomsync.h"
 #include "core/json.h"
@@ -70,4 +71,6 @@ void ub_notify(unibus_client *c, struct ub_bytes text)
 		on_grant(c, r, &n);
 	else if (ub_str_eqz(n.type, "room"))
 		on_room(c, r, &n);
+	else if (ub_str_eqz(n.type, "tail"))
+		ub_kept_lag_room(c, r, 0);
 }

@@ -1,11 +1,13 @@
 #include <sodium.h>
 
+#include "client/acks.h"
 #include "client/chores.h"
 #include "client/clock.h"
 #include "client/link.h"
 #include "client/message.h"
 #include "client/rotation.h"
 #include "client/store.h"
+#include "core/b64url.h"
 #include "core/key.h"
 #include "core/ulid.h"
 
@@ -154,38 +156,89 @@ static void note_sent(struct ub_croom *r, const struct moment *m, const struct u
 	pthread_mutex_unlock(&r->lock);
 }
 
-static ub_err publish_frame(unibus_client *c, struct ub_croom *r, const struct unibus_publish *p,
-	struct moment *m, char *ref)
+/* Where it goes: into the log, or past it. */
+static ub_err address(
+	unibus_client *c, struct ub_croom *r, const struct moment *m, struct ub_outgoing *out)
 {
-	UB_CLEANUP(ub_buf_deinit) struct ub_buf frame = UB_BUF(UB_FRAME_MAX);
-	struct ub_wire wire;
-	struct ub_ref id;
-	ub_err err = seal(c, r, p, m, &frame);
+	const struct ub_endpoint *me = &c->o->id->endpoint;
+	uint8_t random[16];
+	unsigned shards;
 
+	if (!m->policy.persist || !ub_kind_kept(m->h.kind)) {
+		ub_wire_publish(&r->id, me, &out->wire);
+		return UB_OK;
+	}
+	pthread_mutex_lock(&c->lock);
+	shards = c->log_shards;
+	pthread_mutex_unlock(&c->lock);
+	if (shards == 0)
+		return UNIBUS_ERR_NOT_AVAILABLE;
+	ub_wire_publish_log(ub_wire_shard(&r->id, shards), &r->id, me, &out->wire);
+	randombytes_buf(random, sizeof(random));
+	ub_b64url_encode(random, sizeof(random), out->msg_id);
+	return UB_OK;
+}
+
+/* With an ack it is sent once it can be sent again: what this try fails of is mended there. */
+static ub_err send_frame(unibus_client *c, struct ub_croom *r, const struct ub_outgoing *out,
+	struct ub_ack *ack, uint32_t epoch)
+{
+	ub_err err;
+
+	if (!ack)
+		return ub_link_publish(c, r, out);
+	ack->out = *out;
+	ub_buf_put(&ack->frame, out->data.p, out->data.len);
+	err = ub_buf_err(&ack->frame);
 	if (err != UB_OK)
 		return err;
-	ub_wire_publish(&r->id, &c->o->id->endpoint, &wire);
-	err = ub_link_publish(c, r, wire.z, (struct ub_bytes){frame.p, frame.len});
+	ack->out.data = (struct ub_bytes){ack->frame.p, ack->frame.len};
+	ub_ack_sent(ack, epoch);
+	/* Whether it was sent shows by its echo, and only by that: a try that failed is made up for
+	 * by the next. */
+	return ub_link_publish(c, r, out) == UNIBUS_ERR_TOO_LARGE ? UNIBUS_ERR_INTERNAL : UB_OK;
+}
+
+static ub_err publish_frame(
+	unibus_client *c, struct ub_croom *r, const struct ub_publication *what, struct moment *m)
+{
+	UB_CLEANUP(ub_buf_deinit) struct ub_buf frame = UB_BUF(UB_FRAME_MAX);
+	struct ub_outgoing out = {.msg_id = ""};
+	struct ub_ref id;
+	ub_err err = seal(c, r, what->p, m, &frame);
+
+	if (err == UB_OK)
+		err = address(c, r, m, &out);
 	if (err != UB_OK)
 		return err;
 	ub_frame_ref(&r->id, &m->h.sender, &m->h.id, &id);
-	if (ref)
-		ub_ref_encode(&id, ref);
+	if (what->ack)
+		ub_ref_encode(&id, what->ack->ack.ref);
+	out.data = (struct ub_bytes){frame.p, frame.len};
+	err = send_frame(c, r, &out, what->ack, m->h.epoch);
+	if (err != UB_OK)
+		return err;
+	if (what->ref)
+		ub_ref_encode(&id, what->ref);
 	note_sent(r, m, &id);
 	if (m->worn)
 		ub_chores_wake(c, ub_mono_ms());
 	return UB_OK;
 }
 
-static ub_err publish_plain(unibus_client *c, struct ub_croom *r, const struct unibus_publish *p,
-	const struct moment *m, char *ref)
+static ub_err publish_plain(unibus_client *c, struct ub_croom *r, const struct ub_publication *what,
+	const struct moment *m)
 {
+	const struct unibus_publish *p = what->p;
+	struct ub_outgoing out = {.msg_id = "", .data = {p->data, p->len}};
+
 	if ((p->kind && p->kind != UNIBUS_MESSAGE) || p->thread || p->reply ||
 		(p->media_type && *p->media_type))
 		return UNIBUS_ERR_INVALID;
-	if (ref)
-		ref[0] = '\0';
-	return ub_link_publish(c, r, m->subject, (struct ub_bytes){p->data, p->len});
+	if (what->ref)
+		what->ref[0] = '\0';
+	snprintf(out.wire.z, sizeof(out.wire.z), "%s", m->subject);
+	return ub_link_publish(c, r, &out);
 }
 
 static ub_err check_input(const struct unibus_publish *p)
@@ -236,38 +289,46 @@ static ub_err check_target(unibus_client *c, struct ub_croom *r, const struct un
 	return permit == UB_PERMIT_NO ? UNIBUS_ERR_NO_RIGHT : UB_OK;
 }
 
-ub_err ub_publish(unibus_client *c, struct ub_croom *r, const struct unibus_publish *p,
-	const struct ub_ulid *id, char *ref)
+ub_err ub_publish(unibus_client *c, struct ub_croom *r, const struct ub_publication *what)
 {
-	UB_CLEANUP(moment_wipe) struct moment m = {.id = id};
+	UB_CLEANUP(moment_wipe) struct moment m = {.id = what->id};
 	ub_err err;
 
 	pthread_mutex_lock(&r->pub_lock);
 	err = moment_ready(c, r, &m);
 	if (err == UB_OK)
-		err = m.plain ? publish_plain(c, r, p, &m, ref) : publish_frame(c, r, p, &m, ref);
+		err = m.plain ? publish_plain(c, r, what, &m) : publish_frame(c, r, what, &m);
 	pthread_mutex_unlock(&r->pub_lock);
 	return err;
 }
 
-ub_err ub_publish_as(
-	unibus_room *room, const struct unibus_publish *p, const struct ub_ulid *id, char *ref)
+ub_err ub_publish_check(unibus_room *room, const struct unibus_publish *p)
 {
-	ub_err err = ub_room_enter(room);
+	ub_err err = check_input(p);
 
-	if (err != UB_OK)
-		return err;
-	err = check_input(p);
 	if (err == UB_OK)
 		err = check_refs(p);
 	if (err == UB_OK && !room->c->link)
 		err = UNIBUS_ERR_INVALID;
 	if (err == UB_OK)
 		err = check_target(room->c, room->r, p);
-	if (err == UB_OK) {
-		ub_beacon_check(room->c, room->r);
-		err = ub_publish(room->c, room->r, p, id, ref);
-	}
+	if (err != UB_OK)
+		return ub_client_fail(room->c, err, "%s", unibus_strerror(err));
+	ub_beacon_check(room->c, room->r);
+	return UB_OK;
+}
+
+ub_err ub_publish_as(
+	unibus_room *room, const struct unibus_publish *p, const struct ub_ulid *id, char *ref)
+{
+	struct ub_publication what = {.p = p, .id = id, .ref = ref};
+	ub_err err = ub_room_enter(room);
+
+	if (err == UB_OK)
+		err = ub_publish_check(room, p);
+	if (err != UB_OK)
+		return err;
+	err = ub_publish(room->c, room->r, &what);
 	return err == UB_OK ? UB_OK : ub_client_fail(room->c, err, "%s", unibus_strerror(err));
 }
 

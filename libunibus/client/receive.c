@@ -2,6 +2,7 @@
 #include "client/chores.h"
 #include "client/clock.h"
 #include "client/judge.h"
+#include "client/kept.h"
 #include "client/link.h"
 #include "client/message.h"
 #include "client/names.h"
@@ -11,6 +12,8 @@
 /* A frame ahead of our log lets us fetch; one that led to nothing stops that for a while. */
 #define AHEAD_PAUSE_MS 1000
 #define SAVE_AFTER_MS 5000
+/* Later than anything that was sent; far from the end of the numbers. */
+#define NEVER_MS (UINT64_MAX / 4)
 
 static bool is_authentic(const struct ub_judge *j)
 {
@@ -132,6 +135,9 @@ static void note(struct ub_judge *j)
 	since = j->r->listen_ms;
 	pthread_mutex_unlock(&j->c->lock);
 	pthread_mutex_lock(&j->r->lock);
+	/* Its history fills its gaps: positions tell of them, numbers do not. */
+	if (j->r->state.policy.persist)
+		since = NEVER_MS;
 	dirty = j->r->seen_dirty;
 	/* Out of memory: the frame is delivered, and could be once more. */
 	if (ub_senders_get(&j->r->senders, &j->f.h.sender, &s) == UB_OK) {
@@ -162,31 +168,27 @@ static void fork_alarm(struct ub_judge *j)
 	ub_croom_event(j->c, j->r, &ev, "the sender was shown another history of the room");
 }
 
-struct texts {
-	char id[UB_ULID_TEXT + 1], sender[UB_ID_TEXT + 1], handle[UB_HANDLE_MAX + 1];
-	char media[UB_MEDIA_TYPE_MAX + 1];
-	unibus_ref ref, thread, reply;
-};
-
-static void deliver(struct ub_judge *j, const struct ub_payload *payload)
+void ub_msg_fill(const struct ub_judge *j, const struct ub_payload *payload, struct ub_msg_texts *t,
+	struct unibus_msg *ret)
 {
 	const struct ub_frame_header *h = &j->f.h;
-	struct texts t;
-	struct unibus_msg m = {
+
+	*ret = (struct unibus_msg){
 		.kind = (enum unibus_kind)h->kind,
-		.ref = t.ref,
-		.id = t.id,
-		.thread = h->flags & UB_FLAG_THREAD ? t.thread : NULL,
-		.reply = h->flags & UB_FLAG_REPLY ? t.reply : NULL,
-		.sender = t.sender,
-		.handle = t.handle,
-		.media_type = t.media,
+		.ref = t->ref,
+		.id = t->id,
+		.thread = h->flags & UB_FLAG_THREAD ? t->thread : NULL,
+		.reply = h->flags & UB_FLAG_REPLY ? t->reply : NULL,
+		.sender = t->sender,
+		.handle = t->handle,
+		.media_type = t->media,
 		.data = payload->body.p,
 		.len = payload->body.len,
 		.ts_ms = ub_ulid_ms(&h->id),
 		.session = h->session,
 		.seq = h->seq,
 		.room_seq = h->room_seq,
+		.position = j->position,
 		.epoch = h->epoch,
 		.encrypted = (h->flags & UB_FLAG_ENCRYPTED) != 0,
 		.verified = (h->flags & UB_FLAG_SIGNED) != 0,
@@ -194,15 +196,117 @@ static void deliver(struct ub_judge *j, const struct ub_payload *payload)
 		.permitted = j->permit == UB_PERMIT_YES,
 	};
 
-	ub_ref_encode(&j->ref, t.ref);
-	ub_ref_encode(&h->thread, t.thread);
-	ub_ref_encode(&h->reply, t.reply);
-	ub_ulid_encode(&h->id, t.id);
-	ub_endpoint_encode(&h->sender, t.sender);
-	ub_names_get(j->c, &h->sender, t.handle);
-	snprintf(t.media, sizeof(t.media), "%.*s", (int)payload->media_type.len,
+	ub_ref_encode(&j->ref, t->ref);
+	ub_ref_encode(&h->thread, t->thread);
+	ub_ref_encode(&h->reply, t->reply);
+	ub_ulid_encode(&h->id, t->id);
+	ub_endpoint_encode(&h->sender, t->sender);
+	ub_names_get(j->c, &h->sender, t->handle);
+	snprintf(t->media, sizeof(t->media), "%.*s", (int)payload->media_type.len,
 		payload->media_type.p);
+}
+
+/* It is good. */
+static void accept(struct ub_judge *j, const struct ub_payload *payload)
+{
+	struct ub_msg_texts t;
+	struct unibus_msg m;
+
+	if (j->head_differs && is_authentic(j))
+		fork_alarm(j);
+	if (j->permit == UB_PERMIT_NO) {
+		drop(j, UNIBUS_ERR_POLICY_VIOLATION, true);
+		return;
+	}
+	ub_msg_fill(j, payload, &t, &m);
 	ub_deliver(j->c, j->r, &m);
+}
+
+/* ---- of the history ---- */
+
+/* What asking again may mend. */
+static bool passes(ub_err err)
+{
+	return err == UNIBUS_ERR_NETWORK || err == UNIBUS_ERR_TIMEOUT ||
+	       err == UNIBUS_ERR_UNAVAILABLE || err == UNIBUS_ERR_SLOW_DOWN ||
+	       err == UNIBUS_ERR_CANCELLED || err == UNIBUS_ERR_CLOSED || err == UNIBUS_ERR_NOMEM ||
+	       err == UNIBUS_ERR_TLS;
+}
+
+ub_err ub_receive_past(struct ub_judge *j, struct ub_buf *plain, struct ub_payload *ret)
+{
+	ub_err synced = UB_OK, err = ub_judge_past(j);
+
+	if (j->ahead) {
+		synced = ub_croom_sync(j->c, j->r);
+		err = ub_judge_past(j);
+	}
+	if (j->ahead && passes(synced))
+		return UNIBUS_ERR_UNAVAILABLE;
+	if (err == UB_OK)
+		err = ub_judge_open(j, plain, ret);
+	if (err == UNIBUS_ERR_NO_KEY_EPOCH && passes(j->key_err))
+		return UNIBUS_ERR_UNAVAILABLE;
+	if (err != UB_OK)
+		return err;
+	ub_past_note(j->past, j, j->time_ms);
+	pthread_mutex_lock(&j->r->lock);
+	note_target(j);
+	pthread_mutex_unlock(&j->r->lock);
+	return UB_OK;
+}
+
+/* What stands in its way is left to the pages, which can wait. */
+static ub_err receive_live(struct ub_judge *j, struct ub_buf *plain, struct ub_payload *ret)
+{
+	ub_err err = ub_kind_kept(j->f.h.kind) ? ub_judge_log(j) : UNIBUS_ERR_POLICY_VIOLATION;
+
+	if (j->ahead)
+		err = catch_up(j);
+	if (j->ahead)
+		return UNIBUS_ERR_UNAVAILABLE;
+	if (err == UB_OK)
+		err = ub_judge_open(j, plain, ret);
+	if (err == UNIBUS_ERR_NO_KEY_EPOCH)
+		return UNIBUS_ERR_UNAVAILABLE;
+	if (err == UB_OK)
+		note(j);
+	return err;
+}
+
+ub_err ub_receive_kept(struct ub_judge *j)
+{
+	UB_CLEANUP(ub_buf_deinit) struct ub_buf plain = UB_BUF(UB_FRAME_MAX);
+	struct ub_payload payload;
+	ub_err err =
+		j->past ? ub_receive_past(j, &plain, &payload) : receive_live(j, &plain, &payload);
+
+	if (err == UNIBUS_ERR_UNAVAILABLE)
+		return err;
+	if (err == UNIBUS_ERR_REPLAY)
+		drop_replay(j);
+	else if (err != UB_OK)
+		drop(j, err, true);
+	else
+		accept(j, &payload);
+	return UB_OK;
+}
+
+void ub_receive_bad(struct ub_judge *j)
+{
+	drop(j, UNIBUS_ERR_CORRUPT, false);
+}
+
+/* ---- of the moment ---- */
+
+static bool keeps(struct ub_croom *r)
+{
+	bool persist;
+
+	pthread_mutex_lock(&r->lock);
+	persist = r->state.policy.persist;
+	pthread_mutex_unlock(&r->lock);
+	return persist;
 }
 
 static void receive_frame(unibus_client *c, struct ub_croom *r, const struct bus_msg *msg)
@@ -216,7 +320,11 @@ static void receive_frame(unibus_client *c, struct ub_croom *r, const struct bus
 		drop(&j, err, false);
 		return;
 	}
-	err = ub_judge_log(&j);
+	/* What is to be kept comes from the log. */
+	if (keeps(r) && ub_kind_kept(j.f.h.kind))
+		err = UNIBUS_ERR_POLICY_VIOLATION;
+	if (err == UB_OK)
+		err = ub_judge_log(&j);
 	if (j.ahead)
 		err = catch_up(&j);
 	if (err == UNIBUS_ERR_REPLAY) {
@@ -230,12 +338,7 @@ static void receive_frame(unibus_client *c, struct ub_croom *r, const struct bus
 		return;
 	}
 	note(&j);
-	if (j.head_differs && is_authentic(&j))
-		fork_alarm(&j);
-	if (j.permit == UB_PERMIT_NO)
-		drop(&j, UNIBUS_ERR_POLICY_VIOLATION, true);
-	else
-		deliver(&j, &payload);
+	accept(&j, &payload);
 }
 
 static void receive_plain(unibus_client *c, struct ub_croom *r, const struct bus_msg *msg)
@@ -276,6 +379,8 @@ void ub_receive(unibus_client *c, struct ub_croom *r, const struct bus_msg *msg)
 		receive_plain(c, r, msg);
 	else if (own_subject)
 		drop(&j, UNIBUS_ERR_POLICY_VIOLATION, false); /* sent before it was tightened */
+	else if (strncmp(msg->subject, UB_WIRE_LIVE, sizeof(UB_WIRE_LIVE) - 1) == 0)
+		ub_kept_receive(c, r, msg);
 	else
 		receive_frame(c, r, msg);
 }

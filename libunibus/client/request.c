@@ -94,7 +94,8 @@ static ub_err ask(unibus_room *room, const struct unibus_publish *p, struct wait
 	ub_publish_id(room->c, &id);
 	ub_frame_ref(&room->r->id, &room->c->o->id->endpoint, &id, &ref);
 	ub_ref_encode(&ref, w->ref);
-	err = ub_subscribe_inner(room, on_message, w, &sub);
+	err = ub_subscribe_inner(
+		room, &(struct unibus_subscription){.fn = on_message, .arg = w}, &sub);
 	if (err != UB_OK)
 		return err;
 	err = ub_publish_as(room, &request, &id, NULL);

@@ -91,6 +91,11 @@ void ub_rooms_each(struct ub_rooms *rooms, void (*fn)(void *arg, struct ub_croom
 	}
 }
 
+bool ub_croom_listens(const struct ub_croom *r)
+{
+	return r->subs || r->echoes;
+}
+
 struct load {
 	unibus_client *c;
 	struct ub_rooms *rooms;

@@ -55,6 +55,8 @@ struct ub_croom {
 
 	/* client->lock guards: */
 	struct unibus_sub *subs;
+	bool echoes;         /* something of ours waited for its echo: we listen for good */
+	uint64_t newest;     /* the newest place of the history that was seen */
 	struct ub_wire wire; /* what a subscription needs */
 	bool wire_known;     /* the log is known */
 	bool writes;         /* this peer may publish */
@@ -83,6 +85,9 @@ ub_err ub_rooms_get(struct ub_rooms *rooms, const struct ub_room_id *id, struct 
 struct ub_croom *ub_rooms_find(struct ub_rooms *rooms, const struct ub_room_id *id);
 /* Calls fn for each. fn may take any lock but must not add rooms. */
 void ub_rooms_each(struct ub_rooms *rooms, void (*fn)(void *arg, struct ub_croom *r), void *arg);
+
+/* Does anybody want what comes from the bus? client->lock must be held. */
+bool ub_croom_listens(const struct ub_croom *r);
 
 /* Verifies an entry and continues the room by it, in memory. r->lock must be held. Errors of
  * ub_entry_open and ub_room_apply. */

@@ -192,7 +192,7 @@ ub_err ub_croom_key(unibus_client *c, struct ub_croom *r, uint32_t n, struct ub_
 	if (key_held(r, n, ret))
 		return UB_OK;
 	if (!may_ask(r))
-		return UNIBUS_ERR_NO_KEY_EPOCH;
+		return UNIBUS_ERR_SLOW_DOWN;
 	err = fetch_key(c, r, n, ret);
 	if (err == UNIBUS_ERR_NO_KEY_EPOCH)
 		err = walk_to(c, r, n, ret);

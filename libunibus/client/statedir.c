@@ -153,6 +153,28 @@ ub_err ub_statedir_write(struct ub_statedir *d, const char *name, const struct u
 	return err == UB_OK ? ub_file_replace(path, data->p, data->len) : err;
 }
 
+ub_err ub_statedir_hold(struct ub_statedir *d, const char *folder, const char *name, int *ret_fd)
+{
+	UB_CLEANUP(ub_freep) char *dir = NULL, *path = NULL;
+	UB_CLEANUP(ub_statedir_unlock) int fd = -1;
+	ub_err err = path_of(d->dir, folder, &dir);
+
+	if (err == UB_OK)
+		err = ub_dir_make(dir);
+	if (err == UB_OK)
+		err = path_of(dir, name, &path);
+	if (err != UB_OK)
+		return err;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return UNIBUS_ERR_IO;
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK ? UNIBUS_ERR_LOCKED : UNIBUS_ERR_IO;
+	*ret_fd = fd;
+	fd = -1;
+	return UB_OK;
+}
+
 static void dir_close(DIR **dir)
 {
 	if (*dir)

@@ -6,8 +6,10 @@
  *   pins.json     see pins.h
  *   rooms/ID.log  the verified entries of a room; rooms/ID.seen its replay windows
  *   rooms/ID.NAME.work  what a worker has executed; see worklog.h
+ *   positions/    see position.h
  *
- * Every file is replaced as a whole. A corrupt one is an error (UNIBUS_ERR_BAD_FILE), never reset.
+ * Every file but those of positions/ is replaced as a whole. A corrupt one is an error
+ * (UNIBUS_ERR_BAD_FILE), never reset.
  *
  * Threads: any. */
 #ifndef UB_CLIENT_STATEDIR_H
@@ -42,6 +44,10 @@ ub_err ub_statedir_write(struct ub_statedir *d, const char *name, const struct u
 /* Where `name` is, to be freed. UNIBUS_ERR_NOMEM. */
 UB_MUST_CHECK
 ub_err ub_statedir_path(const struct ub_statedir *d, const char *name, char **ret);
+/* Opens a file of `folder`, made where missing, for reading and writing, and keeps everybody else
+ * from opening it so until it is closed. UNIBUS_ERR_LOCKED, UNIBUS_ERR_IO, UNIBUS_ERR_NOMEM. */
+UB_MUST_CHECK
+ub_err ub_statedir_hold(struct ub_statedir *d, const char *folder, const char *name, int *ret_fd);
 /* Calls fn for each name in `folder` that ends in `suffix`, until it fails. */
 UB_MUST_CHECK
 ub_err ub_statedir_each(struct ub_statedir *d, const char *folder, const char *suffix,

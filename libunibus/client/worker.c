@@ -322,6 +322,19 @@ static ub_err check(unibus_room *room, const struct unibus_work *work, unibus_wo
 		       : UB_OK;
 }
 
+/* What came while nobody of this name was at work is answered, too, where it was kept. */
+static ub_err listen(unibus_worker *w)
+{
+	struct unibus_subscription s = {.fn = take_in, .arg = w};
+	struct unibus_room_info info;
+
+	unibus_room_get_info(w->room, &info);
+	s.after = ub_worklog_position(w->log);
+	if (info.policy.persist && s.after > 0)
+		s.start = UNIBUS_AFTER;
+	return ub_subscribe_inner(w->room, &s, &w->sub);
+}
+
 enum unibus_err unibus_worker_start(
 	unibus_room *room, const struct unibus_work *work, unibus_worker **ret)
 {
@@ -334,7 +347,7 @@ enum unibus_err unibus_worker_start(
 		return err;
 	err = start_threads(w);
 	if (err == UB_OK)
-		err = ub_subscribe_inner(room, take_in, w, &w->sub);
+		err = listen(w);
 	if (err != UB_OK) {
 		unibus_worker_stop(w);
 		return err;

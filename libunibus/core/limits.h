@@ -65,6 +65,7 @@
 #define UB_LOGIN_NONCE_MIN 11
 #define UB_LOGIN_NONCE_MAX 64
 #define UB_PERMISSIONS_BYTES_MAX (400 * 1024) /* the server's 1 MiB after two rounds of base64 */
+#define UB_SHARDS_MAX 256                     /* a shard is chosen by one byte */
 #define UB_BUS_PAYLOAD_MAX (1024 * 1024)
 
 /* Files. */

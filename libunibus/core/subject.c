@@ -4,7 +4,6 @@
 #include "core/num.h"
 
 #define PREFIX "unibus"
-#define SHARDS_MAX 256 /* a shard is chosen by one byte */
 
 /* A character of a subject's token, which is also one of base64url. */
 static bool in_token(char c)
@@ -93,7 +92,7 @@ void ub_wire_publish(const struct ub_room_id *r, const struct ub_endpoint *e, st
 void ub_wire_publish_log(unsigned shard, const struct ub_room_id *r, const struct ub_endpoint *e,
 	struct ub_wire *ret)
 {
-	ub_assert(shard < SHARDS_MAX);
+	ub_assert(shard < UB_SHARDS_MAX);
 	snprintf(ret->z, sizeof(ret->z), PREFIX ".log%u.%s.%s", shard, token_of(r->b).z,
 		token_of(e->b).z);
 }
@@ -105,7 +104,7 @@ void ub_wire_subscribe(const struct ub_room_id *r, struct ub_wire *ret)
 
 unsigned ub_wire_shard(const struct ub_room_id *r, unsigned shards)
 {
-	ub_assert(shards > 0 && shards <= SHARDS_MAX);
+	ub_assert(shards > 0 && shards <= UB_SHARDS_MAX);
 	return r->b[0] % shards;
 }
 
@@ -120,7 +119,7 @@ static bool carries_frames(struct ub_str kind)
 
 		if (kind.len > n && memcmp(kind.p, numbered[i].p, n) == 0)
 			return ub_num_u64((struct ub_str){kind.p + n, kind.len - n}, 0,
-				       SHARDS_MAX - 1, &shard) == UB_OK;
+				       UB_SHARDS_MAX - 1, &shard) == UB_OK;
 	}
 	return ub_str_eqz(kind, "room");
 }

@@ -22,7 +22,9 @@ ub_err ub_handle_check(struct ub_str s);
 struct ub_wire {
 	char z[UB_WIRE_MAX + 1];
 };
-#define UB_WIRE_TOKEN 22 /* the first characters of an endpoint or room id */
+#define UB_WIRE_LOG "unibus.log"   /* what begins with it is to be kept */
+#define UB_WIRE_LIVE "unibus.live" /* what begins with it is kept */
+#define UB_WIRE_TOKEN 22           /* the first characters of an endpoint or room id */
 
 /* "unibus.notify.<E>" */
 void ub_wire_notify(const struct ub_endpoint *e, struct ub_wire *ret);

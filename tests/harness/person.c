@@ -152,14 +152,16 @@ int person_revoke(struct person *p)
 
 unibus_options *person_options(struct person *p)
 {
-	char state[PROC_PATH + 8];
+	char state[PROC_PATH + 8], nats[64];
 	unibus_options *o = NULL;
 
 	(void)snprintf(state, sizeof(state), "%s/state", p->dir);
 	assert_int_equal(UNIBUS_OK, unibus_options_new(&o));
 	assert_int_equal(UNIBUS_OK, unibus_options_set_identity(o, p->id));
 	assert_int_equal(UNIBUS_OK, unibus_options_add_ctrl(o, p->stack->http_url));
-	assert_int_equal(UNIBUS_OK, unibus_options_add_nats(o, p->stack->nats_url));
+	(void)snprintf(nats, sizeof(nats), "nats://127.0.0.1:%u", p->nats_port);
+	assert_int_equal(
+		UNIBUS_OK, unibus_options_add_nats(o, p->nats_port ? nats : p->stack->nats_url));
 	assert_int_equal(UNIBUS_OK, unibus_options_set_state_dir(o, state));
 	if (p->stack->ca[0])
 		assert_int_equal(UNIBUS_OK, unibus_options_set_ca(o, p->stack->ca));

@@ -31,6 +31,7 @@ struct told {
 
 struct person {
 	const struct stack *stack;
+	uint16_t nats_port; /* where the message server is for this one; 0: the stack's */
 	char handle[33], dir[PROC_PATH];
 	unibus_identity *id;
 	unibus_client *c;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/b64url.h"
+#include "core/limits.h"
 #include "core/num.h"
 #include "tests/harness/sock.h"
 
@@ -18,6 +19,8 @@ struct direction {
 	struct conn *c;
 	int from, to;
 	struct ub_buf bytes; /* guarded by the tap's lock */
+	bool sieved;         /* what follows is looked through for messages */
+	struct ub_buf in;    /* the thread's own: not passed on yet */
 	pthread_t thread;
 };
 
@@ -28,15 +31,72 @@ struct conn {
 	struct direction up, down;
 };
 
+struct loss {
+	char line[64];
+	unsigned n;
+};
+
 struct tap {
 	uint16_t port, to;
 	int listen, stop; /* stop: an eventfd */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	bool refuse;
+	struct loss loss[2]; /* up, down */
+	unsigned lost;
 	struct conn *conns[CONNS_MAX];
 	unsigned n;
 };
+
+/* The length of the first message in the buffer with its payload; 0: it is not all there. */
+static size_t message_len(const struct ub_buf *b)
+{
+	const uint8_t *end = b->len > 0 ? memchr(b->p, '\n', b->len) : NULL;
+	size_t line, number;
+	uint64_t payload = 0;
+
+	if (!end)
+		return 0;
+	line = (size_t)(end - b->p) + 1;
+	if (memcmp(b->p, "MSG ", 4) != 0 && memcmp(b->p, "HMSG ", 5) != 0 &&
+		memcmp(b->p, "PUB ", 4) != 0 && memcmp(b->p, "HPUB ", 5) != 0)
+		return line;
+	for (number = line - 2; b->p[number - 1] != ' '; number--)
+		continue;
+	ub_assert(ub_num_u64((struct ub_str){(const char *)b->p + number, line - 2 - number}, 0,
+			  UB_BUS_PAYLOAD_MAX * 2, &payload) == UB_OK);
+	line += payload + 2;
+	return line <= b->len ? line : 0;
+}
+
+static bool swallow(struct direction *d)
+{
+	struct loss *l = &d->t->loss[d == &d->c->down];
+	size_t n = strlen(l->line);
+	bool yes;
+
+	pthread_mutex_lock(&d->t->lock);
+	yes = l->n > 0 && d->in.len >= n && memcmp(d->in.p, l->line, n) == 0;
+	l->n -= yes;
+	d->t->lost += yes;
+	pthread_mutex_unlock(&d->t->lock);
+	return yes;
+}
+
+/* Passes on all messages that are whole. */
+static int sieve(struct direction *d, const uint8_t *p, size_t len)
+{
+	size_t n;
+
+	ub_buf_put(&d->in, p, len);
+	while ((n = message_len(&d->in)) > 0) {
+		if (!swallow(d) && sock_send(d->to, d->in.p, n) < 0)
+			return -1;
+		memmove(d->in.p, d->in.p + n, d->in.len - n);
+		d->in.len -= n;
+	}
+	return 0;
+}
 
 /* One direction until either side ends; then both sides do. */
 static void *pump(void *arg)
@@ -50,7 +110,8 @@ static void *pump(void *arg)
 		pthread_mutex_lock(&t->lock);
 		ub_buf_put(&d->bytes, chunk, (size_t)n);
 		pthread_mutex_unlock(&t->lock);
-		if (sock_send(d->to, chunk, (size_t)n) < 0)
+		if (d->sieved ? sieve(d, chunk, (size_t)n) < 0
+			      : sock_send(d->to, chunk, (size_t)n) < 0)
 			break;
 	}
 	(void)shutdown(d->from, SHUT_RDWR);
@@ -68,6 +129,9 @@ static void start_pumps(struct tap *t, struct conn *c)
 		.t = t, .c = c, .from = c->client, .to = c->server, .bytes = UB_BUF(CAPTURE_MAX)};
 	c->down = (struct direction){
 		.t = t, .c = c, .from = c->server, .to = c->client, .bytes = UB_BUF(CAPTURE_MAX)};
+	c->up.in = c->down.in = UB_BUF(CAPTURE_MAX);
+	c->up.sieved = t->loss[0].line[0] != '\0';
+	c->down.sieved = t->loss[1].line[0] != '\0';
 	c->running = 2;
 	c->open = true;
 	if (pthread_create(&c->up.thread, NULL, pump, &c->up) ||
@@ -160,6 +224,8 @@ void tap_stop(struct tap *t)
 		(void)pthread_join(c->down.thread, NULL);
 		(void)close(c->client);
 		(void)close(c->server);
+		ub_buf_deinit(&c->up.in);
+		ub_buf_deinit(&c->down.in);
 		ub_buf_deinit(&c->up.bytes);
 		ub_buf_deinit(&c->down.bytes);
 		free(c);
@@ -173,6 +239,26 @@ void tap_stop(struct tap *t)
 uint16_t tap_port(const struct tap *t)
 {
 	return t->port;
+}
+
+void tap_lose(struct tap *t, bool down, const char *line, unsigned n)
+{
+	struct loss *l = &t->loss[down];
+
+	pthread_mutex_lock(&t->lock);
+	(void)snprintf(l->line, sizeof(l->line), "%s", line);
+	l->n = n;
+	pthread_mutex_unlock(&t->lock);
+}
+
+unsigned tap_lost(struct tap *t)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&t->lock);
+	n = t->lost;
+	pthread_mutex_unlock(&t->lock);
+	return n;
 }
 
 void tap_refuse(struct tap *t, bool refuse)

@@ -16,6 +16,12 @@ void tap_stop(struct tap *t);
 uint16_t tap_port(const struct tap *t);
 /* Closes every connection there is; new ones are taken as before. */
 void tap_cut(struct tap *t);
+/* Messages of the NATS protocol that go to (`down`) or come from the client, whose line begins with
+ * `line` ("HMSG unibus.live"), are swallowed: the next `n` of them. Of connections that are taken
+ * from now on. */
+void tap_lose(struct tap *t, bool down, const char *line, unsigned n);
+/* How many were. */
+unsigned tap_lost(struct tap *t);
 /* While `refuse`, new connections are closed at once. */
 void tap_refuse(struct tap *t, bool refuse);
 /* Connections that are open right now; connections ever taken. */

@@ -45,6 +45,7 @@ struct unibus_msg {
 	uint64_t session, seq;
 	uint64_t room_seq; /* the log entry the sender went by */
 	uint64_t position; /* in the room's history; 0 when it is not kept */
+	bool repeated;     /* see struct unibus_subscription */
 	uint32_t epoch;
 	bool encrypted;
 	bool verified; /* signed, and the signature verified; false: the broker's word only */
@@ -90,16 +91,74 @@ UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_typing(unibus_room *room);
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_flush(
 	unibus_client *client, unsigned timeout_ms);
 
-/* Every message of the room from now on, this peer's own included. Returns when the server has
+/* What is known of a message that was kept. */
+struct unibus_ack {
+	uint64_t position; /* in the room's history */
+	unibus_ref ref;    /* "" in plain rooms */
+};
+/* In a persisted room: sends, and waits until the own frame came back with its place in the
+ * history. Not echoed in time it is looked for there, and sent again under the same duplicate id,
+ * until `timeout_ms`: UNIBUS_ERR_OUTCOME_UNKNOWN then (it may still have been kept). In other rooms
+ * the same as unibus_publish and unibus_flush, with position 0. `ret` may be NULL. Errors as
+ * unibus_publish. */
+UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_publish_wait(unibus_room *room,
+	const struct unibus_publish *p, unsigned timeout_ms, struct unibus_ack *ret);
+#define UNIBUS_PUBLISH_WINDOW 256
+typedef void (*unibus_ack_fn)(void *arg, enum unibus_err err, const struct unibus_ack *ack);
+/* The same without waiting: `fn` comes once, on a library thread, in no promised order; `ack` is
+ * NULL unless `err` is UNIBUS_OK. It is sent again for up to 110 s, then
+ * UNIBUS_ERR_OUTCOME_UNKNOWN. At most UNIBUS_PUBLISH_WINDOW are under way in a client: then this
+ * call blocks up to the client's timeout (back-pressure; UNIBUS_ERR_TIMEOUT, nothing was sent).
+ * Inside a callback of the library it never blocks for that: UNIBUS_ERR_SLOW_DOWN. Calls still open
+ * at unibus_close end with UNIBUS_ERR_CLOSED, inside it. In other rooms `fn` only says that the
+ * connection has taken it. */
+UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_publish_async(
+	unibus_room *room, const struct unibus_publish *p, unibus_ack_fn fn, void *arg);
+
+/* Where a subscription starts. All but UNIBUS_LIVE need a persisted room (UNIBUS_ERR_INVALID). */
+enum unibus_start {
+	UNIBUS_LIVE = 0, /* from now on */
+	UNIBUS_LAST,     /* the newest `last` messages, then live */
+	UNIBUS_ALL,      /* everything this peer may read, then live */
+	UNIBUS_AFTER,    /* what follows position `after`, then live */
+	UNIBUS_DURABLE,  /* what follows the position kept under the name `durable` on disk */
+};
+struct unibus_subscription {
+	unibus_msg_fn fn;
+	void *arg;
+	enum unibus_start start;
+	uint64_t last;  /* UNIBUS_LAST: 1 to 100,000 */
+	uint64_t after; /* UNIBUS_AFTER */
+	/* UNIBUS_DURABLE: 1 to 64 of [A-Za-z0-9_-]; a new name starts at the beginning, and one
+	 * subscription at a time uses it (UNIBUS_ERR_LOCKED). What comes next is noted before fn is
+	 * called and when it has returned: only the message that fn had in hand when the process
+	 * was killed comes again, with `repeated` set. Who keeps the positions of messages with
+	 * what he does with them knows whether he was through with it. */
+	const char *durable;
+	/* May be NULL: called once, when what was there at the start has been delivered. */
+	void (*caught_up)(void *arg);
+};
+/* Messages of the room, each once, in the order of its history (persisted rooms) or as they come.
+ * Gaps are filled from the history before anything later is delivered. Returns when the server has
  * taken the subscription. Survives reconnects, kicks, rekeys and new grants by itself; ends when
  * this peer leaves, is removed or revoked (events and state tell). Frames that fail a check are
  * dropped, counted and reported as UNIBUS_EVENT_BAD_FRAME. */
+UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_subscribe_from(
+	unibus_room *room, const struct unibus_subscription *s, unibus_sub **ret);
+/* From now on. */
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_subscribe(
 	unibus_room *room, unibus_msg_fn fn, void *arg, unibus_sub **ret);
 /* Typing, receipts and the admins' beacons, too; off at first. */
 UNIBUS_API void unibus_sub_signals(unibus_sub *sub, bool on);
 /* Ends it and frees it; waits for a running callback unless called from it. */
 UNIBUS_API void unibus_unsubscribe(unibus_sub *sub);
+
+/* One page of a persisted room's history, for user interfaces: up to `limit` (1 to 1,000) messages
+ * before position `before` (0: from the end), oldest first, on the calling thread. fn may return
+ * false to stop. UNIBUS_ERR_INVALID (a room that keeps nothing), UNIBUS_ERR_DENIED,
+ * UNIBUS_ERR_UNAVAILABLE, UNIBUS_ERR_NETWORK. */
+UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_history(unibus_room *room, uint64_t before,
+	unsigned limit, bool (*fn)(void *arg, const struct unibus_msg *msg), void *arg);
 
 #ifdef __cplusplus
 }

@@ -52,7 +52,8 @@ struct unibus_work {
 };
 /* Answers requests in the room until unibus_worker_stop. No request is executed twice under one
  * name, not after a restart either: its ref is on disk before fn is called (so one whose worker
- * died in fn is not tried again by this worker). When 1,024 requests wait, the client's further
+ * died in fn is not tried again by this worker). In a persisted room requests that came while the
+ * worker was away are answered when it is back. When 1,024 requests wait, the client's further
  * messages wait, too. An answer that cannot be sent is told as UNIBUS_EVENT_UNANSWERED.
  * UNIBUS_ERR_LOCKED: the name is in use; UNIBUS_ERR_BAD_FILE, UNIBUS_ERR_IO: what is on disk under
  * it cannot be read; UNIBUS_ERR_NO_RIGHT (a reader). */
