@@ -72,21 +72,6 @@ void md_dir_free_blobs(struct md_dir_room *room)
 
 /* ---- records ---- */
 
-static ub_err blob_new(struct md_directory *d, struct md_dir_room *room,
-	const struct ub_hash *sha256, struct md_dir_blob **ret)
-{
-	UB_CLEANUP(ub_freep) struct md_dir_blob *b = calloc(1, sizeof *b);
-
-	if (!b)
-		return UNIBUS_ERR_NOMEM;
-	b->mark = mark_of(d, sha256);
-	HASH_ADD(hh, room->blobs, mark, sizeof b->mark, b);
-	if (!b->hh.tbl)
-		return UNIBUS_ERR_NOMEM;
-	*ret = UB_TAKE(b);
-	return UB_OK;
-}
-
 ub_err md_dir_put_blob(struct md_directory *d, struct md_dir_room *room, uint64_t rev,
 	const struct ub_hash *sha256, const struct md_rec_blob *r)
 {
@@ -98,8 +83,11 @@ ub_err md_dir_put_blob(struct md_directory *d, struct md_dir_room *room, uint64_
 		return e;
 	if (b)
 		discharge(d, room, b);
-	else
-		e = blob_new(d, room, sha256, &b);
+	else {
+		struct md_blob_mark m = mark_of(d, sha256);
+
+		e = md_dir_blob_make(room, &m, &b);
+	}
 	if (e)
 		return e;
 	b->by = by;

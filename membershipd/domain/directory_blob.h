@@ -25,6 +25,10 @@ struct md_dir_blob {
 /* NULL when not there; those of a closed room are there. */
 struct md_dir_blob *md_dir_blob_find(
 	const struct md_directory *d, const struct md_dir_room *room, const struct ub_hash *sha256);
+/* A blob of the room that was not there; the rest of it is for the caller to fill in. */
+UB_MUST_CHECK
+ub_err md_dir_blob_make(
+	struct md_dir_room *room, const struct md_blob_mark *mark, struct md_dir_blob **ret);
 /* What a blob of that size counts. */
 uint64_t md_dir_blob_charge(uint64_t size);
 

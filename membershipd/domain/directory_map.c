@@ -1,5 +1,6 @@
 /* Where users and rooms are, and what they grow by. */
 #include "membershipd/domain/directory.h"
+#include "membershipd/domain/directory_blob.h"
 
 struct md_dir_user *md_dir_user_find(const struct md_directory *d, const struct ub_endpoint *id)
 {
@@ -47,6 +48,21 @@ ub_err md_dir_room_make(
 		return UNIBUS_ERR_NOMEM;
 	made->st.id = *id;
 	HASH_ADD(hh, d->rooms, st.id, sizeof made->st.id, made);
+	if (!made->hh.tbl)
+		return UNIBUS_ERR_NOMEM;
+	*ret = UB_TAKE(made);
+	return UB_OK;
+}
+
+ub_err md_dir_blob_make(
+	struct md_dir_room *room, const struct md_blob_mark *mark, struct md_dir_blob **ret)
+{
+	UB_CLEANUP(ub_freep) struct md_dir_blob *made = calloc(1, sizeof *made);
+
+	if (!made)
+		return UNIBUS_ERR_NOMEM;
+	made->mark = *mark;
+	HASH_ADD(hh, room->blobs, mark, sizeof made->mark, made);
 	if (!made->hh.tbl)
 		return UNIBUS_ERR_NOMEM;
 	*ret = UB_TAKE(made);

@@ -117,7 +117,7 @@ static ub_err walk(struct md_blob_dir *d,
 	ub_err (*fn)(struct md_blob_dir *d, void *arg, const char *name), void *arg)
 {
 	const struct dirent *ent;
-	DIR *at;
+	DIR *at = NULL;
 	ub_err e = list(d, &at);
 
 	if (e)
