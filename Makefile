@@ -121,6 +121,7 @@ help:
 	@echo "  make lint       formatting, layers, budgets, headers, exported names, shell"
 	@echo "  make analyze    gcc -fanalyzer over core, domain and support"
 	@echo "  make fuzz       libFuzzer targets, FUZZ_SECONDS each"
+	@echo "  make soak       servers killed under load, SOAK_SECONDS for each test"
 	@echo "  make bench      measurements, build/bench.json"
 	@echo "  make format     clang-format everything in place"
 	@echo "  make deps       install what is missing (deploy/deps.sh)"

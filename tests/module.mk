@@ -50,6 +50,13 @@ asan tsan: deps
 	@$(MAKE) --no-print-directory VARIANT=$@ tests
 	@sh tests/run build/$@ sanitized
 
+# The tests that kill servers, for as long as one likes, each.
+SOAK_SECONDS ?= 600
+.PHONY: soak
+soak: deps
+	@$(MAKE) --no-print-directory tests
+	@UNIBUS_SOAK_SECONDS=$(SOAK_SECONDS) $(B)/tests/contract/test_store_jetstream_faults
+
 # The pages of the manual are held against what the programs say of themselves.
 lint: deps
 	@$(MAKE) --no-print-directory programs

@@ -13,7 +13,7 @@
 #define SEED_FILE_MAX 200
 
 struct kv_dial {
-	char **urls;
+	char (*urls)[URL_MAX]; /* nats://... whatever they were */
 	size_t n_urls;
 	char *ca; /* NULL: no TLS */
 	char nkey[UB_NKEY_TEXT + 1];
@@ -73,17 +73,14 @@ static natsStatus set_host(natsOptions *o, const char *plain)
 
 static natsStatus set_server(natsOptions *o, const struct kv_dial *d, size_t at)
 {
-	char plain[URL_MAX];
-	natsStatus st = plain_url(d->urls[at], plain) ? NATS_OK : NATS_INVALID_ARG;
+	natsStatus st = natsOptions_SetURL(o, d->urls[at]);
 
-	if (st == NATS_OK)
-		st = natsOptions_SetURL(o, plain);
 	if (st != NATS_OK || !d->ca)
 		return st;
 	st = natsOptions_SetSecure(o, true);
 	if (st == NATS_OK)
 		st = natsOptions_LoadCATrustedCertificates(o, d->ca);
-	return st == NATS_OK ? set_host(o, plain) : st;
+	return st == NATS_OK ? set_host(o, d->urls[at]) : st;
 }
 
 static natsStatus make_options(const struct kv_dial *d, size_t at, natsOptions **ret)
@@ -160,21 +157,18 @@ static ub_err read_seed(const char *path, struct kv_dial *d)
 
 static ub_err copy_urls(const struct md_jetstream_options *o, struct kv_dial *d)
 {
-	char plain[URL_MAX];
-
 	d->urls = calloc(o->n_urls, sizeof(*d->urls));
-	for (size_t i = 0; d->urls && i < o->n_urls; i++) {
-		if (!o->urls[i] || !plain_url(o->urls[i], plain))
-			return UNIBUS_ERR_INVALID;
+	if (!d->urls)
+		return UNIBUS_ERR_NOMEM;
+	for (; d->n_urls < o->n_urls; d->n_urls++) {
+		const char *url = o->urls[d->n_urls];
+
 		/* Asked for by the address, TLS is never left out. */
-		if (!o->ca && !strncmp(o->urls[i], "tls://", 6))
+		if (!url || (!o->ca && !strncmp(url, "tls://", 6)) ||
+			!plain_url(url, d->urls[d->n_urls]))
 			return UNIBUS_ERR_INVALID;
-		d->urls[i] = strdup(o->urls[i]);
-		if (!d->urls[i])
-			return UNIBUS_ERR_NOMEM;
-		d->n_urls++;
 	}
-	return d->urls ? UB_OK : UNIBUS_ERR_NOMEM;
+	return UB_OK;
 }
 
 ub_err kv_dial_new(const struct md_jetstream_options *o, struct kv_dial **ret)
@@ -210,8 +204,6 @@ void kv_dial_free(struct kv_dial *d)
 {
 	if (!d)
 		return;
-	for (size_t i = 0; i < d->n_urls; i++)
-		free(d->urls[i]);
 	free(d->urls);
 	free(d->ca);
 	sodium_free(d->key);

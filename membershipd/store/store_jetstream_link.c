@@ -198,10 +198,10 @@ void kv_link_doubt(struct kv_link *l, struct kv_conn *c)
 {
 	if (natsConnection_FlushTimeout(c->nc, PING_MS) == NATS_OK)
 		return;
+	natsConnection_Close(c->nc);
 	(void)pthread_mutex_lock(&l->mu);
 	drop(l, c);
 	(void)pthread_mutex_unlock(&l->mu);
-	natsConnection_Close(c->nc);
 }
 
 bool kv_link_pause(struct kv_link *l, struct kv_patience *p, const char *what)

@@ -1,17 +1,19 @@
 #include "membershipd/store/store_jetstream_pile.h"
 
+#define KEYS_MAX ((size_t)1 << 30)
+
 void kv_pile_clear(struct kv_pile *p)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		free(p->v[i].key);
+	for (size_t i = 0; i < p->n; i++)
 		natsMsg_Destroy(p->v[i].msg);
-	}
 	p->n = 0;
+	ub_buf_reset(&p->keys);
 }
 
 void kv_pile_deinit(struct kv_pile *p)
 {
 	kv_pile_clear(p);
+	ub_buf_deinit(&p->keys);
 	free(p->v);
 	*p = (struct kv_pile){.v = NULL};
 }
@@ -38,28 +40,41 @@ ub_err kv_pile_add(struct kv_pile *p, const char *prefix, struct kv_item *item)
 		natsMsg_Destroy(msg);
 		return UB_OK;
 	}
-	char *copy = p->n < p->cap || grow(p) ? strdup(key) : NULL;
-	if (!copy) {
+	p->keys.max = KEYS_MAX;
+	struct kv_piece piece = {p->keys.len, msg, item->seq, item->marker};
+	ub_buf_put(&p->keys, key, strlen(key) + 1);
+	if (ub_buf_err(&p->keys) || (p->n == p->cap && !grow(p))) {
 		natsMsg_Destroy(msg);
+		/* What is in the pile stays good. */
+		p->keys.len = piece.key;
+		p->keys.err = UB_OK;
 		return UNIBUS_ERR_NOMEM;
 	}
-	p->v[p->n++] = (struct kv_piece){copy, msg, item->seq, item->marker};
+	p->v[p->n++] = piece;
 	return UB_OK;
 }
 
-static int by_revision(const void *a, const void *b)
+static const char *key_of(const struct kv_pile *p, const struct kv_piece *x)
+{
+	const void *key = p->keys.p + x->key;
+
+	return key;
+}
+
+static int by_revision(const void *a, const void *b, void *arg)
 {
 	const struct kv_piece *x = a, *y = b;
 
+	(void)arg;
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-static int by_key(const void *a, const void *b)
+static int by_key(const void *a, const void *b, void *arg)
 {
-	const struct kv_piece *x = a, *y = b;
-	int c = strcmp(x->key, y->key);
+	const struct kv_pile *p = arg;
+	int c = strcmp(key_of(p, a), key_of(p, b));
 
-	return c ? c : by_revision(a, b);
+	return c ? c : by_revision(a, b, arg);
 }
 
 void kv_pile_settle(struct kv_pile *p, bool markers, enum kv_order order)
@@ -68,21 +83,20 @@ void kv_pile_settle(struct kv_pile *p, bool markers, enum kv_order order)
 
 	if (p->n == 0)
 		return;
-	qsort(p->v, p->n, sizeof(*p->v), by_key);
+	qsort_r(p->v, p->n, sizeof(*p->v), by_key, p);
 	for (size_t i = 0; i < p->n; i++) {
 		struct kv_piece *x = &p->v[i];
-		bool last = i + 1 == p->n || strcmp(x->key, p->v[i + 1].key) != 0;
+		bool last = i + 1 == p->n || strcmp(key_of(p, x), key_of(p, x + 1)) != 0;
 
 		if (last && (markers || !x->marker)) {
 			p->v[kept++] = *x;
 			continue;
 		}
-		free(x->key);
 		natsMsg_Destroy(x->msg);
 	}
 	p->n = kept;
 	if (order == KV_BY_REVISION && kept > 1)
-		qsort(p->v, kept, sizeof(*p->v), by_revision);
+		qsort_r(p->v, kept, sizeof(*p->v), by_revision, p);
 }
 
 ub_err kv_pile_records(const struct kv_pile *p, struct md_record **ret)
@@ -97,7 +111,7 @@ ub_err kv_pile_records(const struct kv_pile *p, struct md_record **ret)
 		int len = x->marker ? 0 : natsMsg_GetDataLength(x->msg);
 
 		r[i] = (struct md_record){
-			.key = x->key,
+			.key = key_of(p, x),
 			.value = {x->marker ? NULL : data, (size_t)len},
 			.rev = x->seq,
 			.deleted = x->marker,

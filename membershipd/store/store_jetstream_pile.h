@@ -7,7 +7,7 @@
 #include "membershipd/store/store_jetstream_watch.h"
 
 struct kv_piece {
-	char *key;
+	size_t key; /* where it begins in `keys` */
 	natsMsg *msg;
 	uint64_t seq;
 	bool marker;
@@ -15,6 +15,7 @@ struct kv_piece {
 struct kv_pile {
 	struct kv_piece *v;
 	size_t n, cap;
+	struct ub_buf keys; /* with a NUL each */
 };
 void kv_pile_deinit(struct kv_pile *p); /* zero is a valid empty pile */
 void kv_pile_clear(struct kv_pile *p);
