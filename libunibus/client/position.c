@@ -67,7 +67,7 @@ static ub_err load(struct ub_position *p)
 		found = true;
 	}
 	/* The first record ever can be torn, and then nothing was had. */
-	return found || n < RECORD ? UB_OK : UNIBUS_ERR_BAD_FILE;
+	return found || n < 2 * RECORD ? UB_OK : UNIBUS_ERR_BAD_FILE;
 }
 
 ub_err ub_position_open(
