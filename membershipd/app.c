@@ -258,6 +258,7 @@ static int start_http(struct app *a)
 					   .mode = MODES[o->bus_auth],
 					   .svc = a->svc,
 					   .threads = (unsigned)o->threads,
+					   .session_ttl_ms = a->link ? o->session_ttl_ms : 0,
 					   .health = health,
 					   .health_arg = a},
 		&a->http);

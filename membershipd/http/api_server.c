@@ -37,6 +37,9 @@ void api_server(struct md_call *c)
 	v = json_pack("{ss,sI,ss,si}", "server_id", md_service_id(c->svc)->z, "time",
 		(json_int_t)md_service_now_ms(c->svc), "version", UNIBUS_VERSION, "log_shards",
 		(int)md_service_log_shards(c->svc));
+	if (c->http->c.session_ttl_ms)
+		md_json_set(
+			&v, "session_ttl_ms", json_integer((json_int_t)c->http->c.session_ttl_ms));
 	if (c->has_caller) {
 		md_json_set(&v, "handle", json_string(c->caller.handle));
 		md_json_set(&v, "role", json_string(c->caller.admin ? "admin" : "member"));

@@ -57,6 +57,7 @@ struct md_http_config {
 	struct md_service *svc; /* borrowed, outlives the server */
 	unsigned threads;       /* event loops; 0: 2 */
 	struct md_http_limits limits;
+	uint64_t session_ttl_ms; /* of logins on the bus, announced to clients; 0: there is none */
 	void (*health)(void *arg, struct md_health *ret); /* any thread, must not block */
 	void *health_arg;
 };

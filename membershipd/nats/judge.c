@@ -245,7 +245,7 @@ static ub_err seal(struct md_judge *j, const struct reply *r, const struct ub_xb
 	struct ub_buf *out)
 {
 	UB_CLEANUP(ub_buf_deinit) struct ub_buf token = UB_BUF(ANSWER_MAX);
-	uint64_t now_s = j->env.now_ms(j->env.arg) / 1000;
+	uint64_t now_ms = j->env.now_ms(j->env.arg), now_s = now_ms / 1000;
 	uint8_t nonce[24];
 	struct ub_auth_answer a = {
 		.req = r->req,
@@ -253,7 +253,7 @@ static ub_err seal(struct md_judge *j, const struct reply *r, const struct ub_xb
 		.account = ACCOUNT,
 		.perms = r->perms,
 		.now_s = now_s,
-		.user_exp_s = now_s + (r->session_ms + 999) / 1000,
+		.user_exp_s = (now_ms + r->session_ms + 999) / 1000,
 		.envelope_exp_s = now_s + ENVELOPE_S,
 	};
 	ub_err err = r->perms ? ub_auth_grant(&a, &token) : ub_auth_refuse(&a, r->reason, &token);

@@ -190,6 +190,14 @@ static bool names(const struct job *j, const struct ub_endpoint *id)
 	return false;
 }
 
+struct md_loss job_loss(const struct job *j)
+{
+	return (struct md_loss){
+		.room = j->ev.kind == MD_EVENT_NARROWED ? &j->ev.room : NULL,
+		.rev = j->ev.rev,
+	};
+}
+
 /* Was it let in before this process began? What cannot be read was. */
 static bool is_older(const struct job *j, struct ub_obj *o)
 {
@@ -219,7 +227,7 @@ static bool inherited_must_go(
 	if (!user.p || ub_nkey_decode(user, UB_NKEY_USER, key.b))
 		return true;
 	ub_endpoint_of(&key, &id);
-	return md_sessions_holds(sessions, c, &id, NULL) == MD_HOLDS_UNKNOWN &&
+	return md_sessions_holds(sessions, c, &id, &(struct md_loss){0}) == MD_HOLDS_UNKNOWN &&
 	       md_grant_stale(j->inherited, &id, 0);
 }
 
@@ -231,7 +239,7 @@ static bool must_go(struct job *j, json_t *v, const struct md_conn *c, struct md
 	struct ub_str user;
 	struct ub_pubkey key;
 	struct ub_endpoint id;
-	const struct ub_room_id *room = j->ev.kind == MD_EVENT_REVOKED ? NULL : &j->ev.room;
+	const struct md_loss loss = job_loss(j);
 
 	if (j->inherited)
 		return inherited_must_go(j, v, c, sessions);
@@ -243,7 +251,7 @@ static bool must_go(struct job *j, json_t *v, const struct md_conn *c, struct md
 	ub_endpoint_of(&key, &id);
 	if (!names(j, &id))
 		return false;
-	switch (md_sessions_holds(sessions, c, &id, room)) {
+	switch (md_sessions_holds(sessions, c, &id, &loss)) {
 	case MD_HOLDS:
 		return true;
 	case MD_HOLDS_NOT:
@@ -251,7 +259,7 @@ static bool must_go(struct job *j, json_t *v, const struct md_conn *c, struct md
 	case MD_HOLDS_UNKNOWN:
 		break;
 	}
-	return !room || is_older(j, &o);
+	return !loss.room || is_older(j, &o);
 }
 
 /* One page. False: not an answer. */

@@ -66,6 +66,8 @@ struct job {
 struct job *job_new(const struct md_event *ev);
 void job_free(struct job *j);
 
+/* What its connections are closed for. */
+struct md_loss job_loss(const struct job *j);
 /* Adds a connection once. UNIBUS_ERR_NOMEM, UNIBUS_ERR_LIMIT. */
 UB_MUST_CHECK
 ub_err job_target_add(struct job *j, const struct md_conn *c);

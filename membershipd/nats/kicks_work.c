@@ -46,11 +46,11 @@ static void plan(struct md_kicks *k, struct job *j)
 /* Who has to go, as far as we know; and who is to be asked for more. With mu held. */
 static void begin_round(struct md_kicks *k, struct job *j, uint64_t now)
 {
-	const struct ub_room_id *room = j->ev.kind == MD_EVENT_NARROWED ? &j->ev.room : NULL;
+	const struct md_loss loss = job_loss(j);
 	ub_err err = UB_OK;
 
 	for (size_t i = 0; !err && i < j->ev.n_who; i++)
-		err = md_sessions_each(k->sessions, &j->who[i], room, add_target, j);
+		err = md_sessions_each(k->sessions, &j->who[i], &loss, add_target, j);
 	if (err)
 		k->lost_event = true;
 	plan(k, j);

@@ -30,6 +30,8 @@ ub_err md_notify_text(struct md_service *s, const struct md_event *ev, struct ub
 		ub_room_id_encode(&ev->room, room);
 		ub_buf_printf(out, ",\"room\":\"%s\",\"seq\":%" PRIu64, room, ev->seq);
 	}
+	if (ev->kind == MD_EVENT_NARROWED)
+		ub_buf_z(out, ",\"narrows\":true");
 	ub_buf_printf(out, ",\"revision\":\"%s\"}", rev.z);
 	return ub_buf_err(out);
 }

@@ -1,7 +1,8 @@
 /* notify.h: short notes to peers on unibus.notify.<E>: hints to re-read by REST, nothing more.
  *
  * {"v":1,"type":"grant|room|tail|revoked","room":ROOM,"seq":n,"revision":text}; a note that is
- * about no room has no room and no seq.
+ * about no room has no room and no seq. "narrows":true says that the peer lost rights in the room:
+ * sessions that still have them are closed soon.
  *
  * Threads: any. */
 #ifndef MD_NOTIFY_H

@@ -186,13 +186,15 @@ void md_sessions_expire(struct md_sessions *s, uint64_t boot_ms)
 	(void)pthread_mutex_unlock(&s->mu);
 }
 
-static bool holds(const struct row *r, const struct ub_room_id *room)
+static bool holds(const struct row *r, const struct md_loss *loss)
 {
-	return r->pending || !room || md_grant_has_room(&r->granted, room);
+	if (r->pending || !loss->room)
+		return true;
+	return r->granted.rev < loss->rev && md_grant_has_room(&r->granted, loss->room);
 }
 
 enum md_holds md_sessions_holds(struct md_sessions *s, const struct md_conn *c,
-	const struct ub_endpoint *who, const struct ub_room_id *room)
+	const struct ub_endpoint *who, const struct md_loss *loss)
 {
 	enum md_holds answer = MD_HOLDS_UNKNOWN;
 	const struct row *r;
@@ -200,13 +202,13 @@ enum md_holds md_sessions_holds(struct md_sessions *s, const struct md_conn *c,
 	(void)pthread_mutex_lock(&s->mu);
 	r = find(s, c);
 	if (r && memcmp(&r->who, who, sizeof(*who)) == 0)
-		answer = holds(r, room) ? MD_HOLDS : MD_HOLDS_NOT;
+		answer = holds(r, loss) ? MD_HOLDS : MD_HOLDS_NOT;
 	(void)pthread_mutex_unlock(&s->mu);
 	return answer;
 }
 
 ub_err md_sessions_each(struct md_sessions *s, const struct ub_endpoint *who,
-	const struct ub_room_id *room, ub_err (*fn)(void *arg, const struct md_conn *c), void *arg)
+	const struct md_loss *loss, ub_err (*fn)(void *arg, const struct md_conn *c), void *arg)
 {
 	const struct peer *p;
 	ub_err err = UB_OK;
@@ -214,7 +216,7 @@ ub_err md_sessions_each(struct md_sessions *s, const struct ub_endpoint *who,
 	(void)pthread_mutex_lock(&s->mu);
 	p = find_peer(s, who);
 	for (const struct row *r = p ? p->rows : NULL; r && !err; r = r->next)
-		if (holds(r, room))
+		if (holds(r, loss))
 			err = fn(arg, &r->conn);
 	(void)pthread_mutex_unlock(&s->mu);
 	return err;

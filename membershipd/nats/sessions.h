@@ -39,19 +39,25 @@ void md_sessions_grant(struct md_sessions *s, const struct md_conn *c, struct md
 void md_sessions_end(struct md_sessions *s, const struct md_conn *c);
 void md_sessions_expire(struct md_sessions *s, uint64_t boot_ms);
 
+/* Rights that were taken away. A login granted at `rev` or later was granted without them: it is
+ * the one that an honest client has moved to. */
+struct md_loss {
+	const struct ub_room_id *room; /* NULL: everything, of whatever login */
+	uint64_t rev;
+};
 enum md_holds {
 	MD_HOLDS_UNKNOWN = 0, /* not in the table */
 	MD_HOLDS_NOT,
 	MD_HOLDS, /* or pending */
 };
-/* Does that connection hold rights of `who` in `room` (NULL: any at all)? */
+/* Does that connection hold rights of `who` that were lost? */
 enum md_holds md_sessions_holds(struct md_sessions *s, const struct md_conn *c,
-	const struct ub_endpoint *who, const struct ub_room_id *room);
-/* Calls fn for each connection of `who` that holds rights in `room` (NULL: any). fn must not call
- * back in here. Stops at fn's first error and returns it. */
+	const struct ub_endpoint *who, const struct md_loss *loss);
+/* Calls fn for each connection of `who` that holds them. fn must not call back in here. Stops at
+ * fn's first error and returns it. */
 UB_MUST_CHECK
 ub_err md_sessions_each(struct md_sessions *s, const struct ub_endpoint *who,
-	const struct ub_room_id *room, ub_err (*fn)(void *arg, const struct md_conn *c), void *arg);
+	const struct md_loss *loss, ub_err (*fn)(void *arg, const struct md_conn *c), void *arg);
 /* Calls fn for every connection and the revision it was granted at (0: pending). */
 UB_MUST_CHECK
 ub_err md_sessions_all(struct md_sessions *s,

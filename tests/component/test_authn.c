@@ -417,6 +417,8 @@ static void a_signed_question_for_the_server_tells_who_one_is(void **state)
 		json_string_value(json_object_get(r.json, "server_id")), md_service_id(t->w->s)->z);
 	assert_int_equal(json_integer_value(json_object_get(r.json, "time")), atomic_load(&t->now));
 	assert_int_equal(json_integer_value(json_object_get(r.json, "log_shards")), 4);
+	assert_int_equal(
+		json_integer_value(json_object_get(r.json, "session_ttl_ms")), REST_SESSION_TTL_MS);
 	rest_reply_deinit(&r);
 	rest_do(t, ADMIN, "GET", "/server", NULL, &r);
 	name = json_string_value(json_object_get(r.json, "handle"));

@@ -202,12 +202,14 @@ static ub_err count_one(void *arg, const struct md_conn *c)
 	return UB_OK;
 }
 
+/* `r` lost at the revision after that of grant_of. */
 static size_t count(
 	struct md_sessions *s, const struct ub_endpoint *who, const struct ub_room_id *r)
 {
+	const struct md_loss loss = {.room = r, .rev = 4};
 	size_t n = 0;
 
-	assert_int_equal(md_sessions_each(s, who, r, count_one, &n), UB_OK);
+	assert_int_equal(md_sessions_each(s, who, &loss, count_one, &n), UB_OK);
 	return n;
 }
 
@@ -226,6 +228,7 @@ static void a_pending_login_holds_everything_a_granted_one_its_rooms(void **stat
 	struct ub_endpoint bob = {{1}}, eve = {{2}};
 	struct ub_room_id one = {{1}}, two = {{2}};
 	struct md_conn c = md_conn_of(ID_A, 7), same_cid = md_conn_of(ID_B, 7);
+	const struct md_loss lost_one = {&one, 4}, lost_two = {&two, 4};
 	struct md_sessions *s;
 	struct md_grant g = grant_of(&one);
 
@@ -239,9 +242,9 @@ static void a_pending_login_holds_everything_a_granted_one_its_rooms(void **stat
 	assert_int_equal(count(s, &bob, &one), 1);
 	assert_int_equal(count(s, &bob, &two), 0);
 	assert_int_equal(count(s, &eve, NULL), 0);
-	assert_int_equal(md_sessions_holds(s, &c, &bob, &two), MD_HOLDS_NOT);
-	assert_int_equal(md_sessions_holds(s, &c, &eve, &one), MD_HOLDS_UNKNOWN);
-	assert_int_equal(md_sessions_holds(s, &same_cid, &bob, &one), MD_HOLDS_UNKNOWN);
+	assert_int_equal(md_sessions_holds(s, &c, &bob, &lost_two), MD_HOLDS_NOT);
+	assert_int_equal(md_sessions_holds(s, &c, &eve, &lost_one), MD_HOLDS_UNKNOWN);
+	assert_int_equal(md_sessions_holds(s, &same_cid, &bob, &lost_one), MD_HOLDS_UNKNOWN);
 
 	/* Full at two; a second login on the same connection needs no room. */
 	assert_int_equal(md_sessions_begin(s, &same_cid, &eve, 200), UB_OK);
@@ -254,6 +257,35 @@ static void a_pending_login_holds_everything_a_granted_one_its_rooms(void **stat
 	md_sessions_end(s, &same_cid);
 	md_sessions_end(s, &same_cid);
 	assert_int_equal(md_sessions_count(s), 0);
+	md_sessions_free(s);
+}
+
+static void a_login_granted_after_the_loss_is_not_one_that_held_it(void **state)
+{
+	static const struct {
+		uint64_t lost;
+		enum md_holds one, all;
+	} cases[] = {
+		{2, MD_HOLDS_NOT, MD_HOLDS},
+		{3, MD_HOLDS_NOT, MD_HOLDS},
+		{4, MD_HOLDS, MD_HOLDS},
+	};
+	struct ub_endpoint bob = {{1}};
+	struct ub_room_id one = {{1}};
+	struct md_conn c = md_conn_of(ID_A, 7);
+	struct md_grant g = grant_of(&one); /* at revision 3 */
+	struct md_sessions *s;
+
+	(void)state;
+	assert_int_equal(md_sessions_new(0, &s), UB_OK);
+	assert_int_equal(md_sessions_begin(s, &c, &bob, 100), UB_OK);
+	md_sessions_grant(s, &c, &g);
+	for (size_t i = 0; i < UB_ARRAY_LEN(cases); i++) {
+		const struct md_loss room = {&one, cases[i].lost}, all = {NULL, cases[i].lost};
+
+		assert_int_equal(md_sessions_holds(s, &c, &bob, &room), cases[i].one);
+		assert_int_equal(md_sessions_holds(s, &c, &bob, &all), cases[i].all);
+	}
 	md_sessions_free(s);
 }
 
@@ -536,6 +568,7 @@ int main(void)
 		cmocka_unit_test(a_server_too_old_or_off_the_clock_is_unfit),
 		cmocka_unit_test(an_answer_that_is_none_is_ignored),
 		cmocka_unit_test(a_pending_login_holds_everything_a_granted_one_its_rooms),
+		cmocka_unit_test(a_login_granted_after_the_loss_is_not_one_that_held_it),
 		cmocka_unit_test(a_job_asks_every_server_and_is_confirmed_by_all_answers),
 		cmocka_unit_test(what_is_not_an_answer_confirms_nothing),
 		cmocka_unit_test(

@@ -195,8 +195,9 @@ static const char *text(const json_t *o, const char *key)
 static enum md_holds holds(const struct court *c, unsigned peer, uint64_t cid)
 {
 	struct md_conn conn = md_conn_of(c->server_nkey, cid);
+	const struct md_loss all = {0};
 
-	return md_sessions_holds(c->sessions, &conn, &c->w->p[peer].id, NULL);
+	return md_sessions_holds(c->sessions, &conn, &c->w->p[peer].id, &all);
 }
 
 static void an_active_user_gets_exactly_his_rights(void **state)
@@ -205,6 +206,7 @@ static void an_active_user_gets_exactly_his_rights(void **state)
 	UB_CLEANUP(json_decrefp) json_t *env = NULL, *user = NULL;
 	UB_CLEANUP(md_answer_deinit) struct md_answer a;
 	const struct ub_room_id room = {{1}};
+	const struct md_loss lost = {&room, UINT64_MAX};
 	json_t *nats, *sub;
 	json_int_t now_s = (json_int_t)(c->w->now / 1000);
 
@@ -233,7 +235,7 @@ static void an_active_user_gets_exactly_his_rights(void **state)
 	assert_int_equal(holds(c, 1, CID), MD_HOLDS);
 	assert_int_equal(holds(c, 2, CID), MD_HOLDS_UNKNOWN);
 	assert_int_equal(
-		md_sessions_holds(c->sessions, &a.conn, &c->w->p[1].id, &room), MD_HOLDS_NOT);
+		md_sessions_holds(c->sessions, &a.conn, &c->w->p[1].id, &lost), MD_HOLDS_NOT);
 	court_free(c);
 }
 

@@ -83,6 +83,7 @@ struct rest *rest_new(const struct rest_options *o)
 	struct md_http_config c = {
 		.bind = "127.0.0.1",
 		.mode = o && o->mode ? o->mode : MD_AUTH_ENFORCE,
+		.session_ttl_ms = REST_SESSION_TTL_MS,
 		.health = tell_health,
 		.health_arg = t,
 	};

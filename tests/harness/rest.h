@@ -31,6 +31,8 @@ enum rest_who {
 	NOBODY = -1,
 };
 
+#define REST_SESSION_TTL_MS 900000 /* announced */
+
 struct rest {
 	struct world *w;
 	struct md_http *http;
