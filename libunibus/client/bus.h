@@ -18,6 +18,7 @@ struct bus_msg {
 	const char *subject;
 	struct ub_bytes data;
 	uint64_t conn; /* the number of the connection it came over; set by client/link.c */
+	bool doubled;  /* the link's: it may have come over another connection before */
 	void *impl;    /* keeps both alive until bus_ops.msg_free */
 };
 
@@ -29,7 +30,8 @@ struct bus_config {
 	/* A message of a subscription; `msg` is the callee's to free. */
 	void (*on_message)(void *sub_arg, struct bus_msg *msg);
 	/* The connection is over, whoever ended it; once. `why`: UNIBUS_ERR_EXPIRED when the
-	 * server said that the session ended, else UNIBUS_ERR_NETWORK. */
+	 * server said that the session ended, UNIBUS_ERR_NETWORK when it fell silent, else
+	 * UNIBUS_ERR_DISCONNECTED. */
 	void (*on_closed)(void *arg, ub_err why);
 	/* Nothing runs any more: bus_ops.wait_ended, then free, will not wait long. Once, last. */
 	void (*on_ended)(void *arg);
@@ -45,7 +47,9 @@ struct bus_ops {
 	 * UNIBUS_ERR_NETWORK, UNIBUS_ERR_TLS, UNIBUS_ERR_TIMEOUT, UNIBUS_ERR_INVALID (the server's
 	 * nonce is none that may be signed), UNIBUS_ERR_NOMEM. */
 	ub_err (*connect)(const struct bus_config *c, struct bus **ret);
-	/* Hands over to the connection's buffer. UNIBUS_ERR_NETWORK, UNIBUS_ERR_TOO_LARGE. */
+	/* Hands over to the connection's buffer; when that is full it waits for the server, a few
+	 * seconds at most. UNIBUS_ERR_NETWORK: the connection is of no use any more, or about to
+	 * close. UNIBUS_ERR_TOO_LARGE. */
 	ub_err (*publish)(struct bus *b, const char *subject, struct ub_bytes data);
 	/* The same with a header: Nats-Msg-Id. UNIBUS_ERR_NOMEM, too. */
 	ub_err (*publish_kept)(
@@ -61,6 +65,8 @@ struct bus_ops {
 	bool (*denied)(const struct bus_sub *s);
 	/* The server attached to, "" when none; cut to fit. */
 	void (*server)(struct bus *b, char *to, size_t len);
+	/* Which process that is: another one after each start of the server. Likewise. */
+	void (*server_id)(struct bus *b, char *to, size_t len);
 	/* No new messages; what has arrived is still delivered, then the connection closes. */
 	void (*drain)(struct bus *b, unsigned timeout_ms);
 	/* Closes at once. */

@@ -11,6 +11,8 @@
 /* A dead server is noticed after PING_MS * (PINGS_OUT + 1). */
 #define PING_MS 10000
 #define PINGS_OUT 2
+/* A server that takes nothing: nats.c would wait for ever, holding up all connections. */
+#define WRITE_MS 5000
 /* nats.c before 3.8 sends an empty signature for one that begins with a zero byte: 1 in 256. */
 #define SIGNATURE_TRIES 4
 
@@ -120,13 +122,16 @@ static void on_error(natsConnection *nc, natsSubscription *ns, natsStatus status
 static void on_closed(natsConnection *nc, void *arg)
 {
 	struct bus *b = arg;
-	bool expired;
+	const char *text = NULL;
+	ub_err why = UNIBUS_ERR_DISCONNECTED;
 
-	(void)nc;
+	if (natsConnection_GetLastError(nc, &text) == NATS_STALE_CONNECTION)
+		why = UNIBUS_ERR_NETWORK;
 	pthread_mutex_lock(&b->lock);
-	expired = b->expired;
+	if (b->expired)
+		why = UNIBUS_ERR_EXPIRED;
 	pthread_mutex_unlock(&b->lock);
-	b->c.on_closed(b->c.arg, expired ? UNIBUS_ERR_EXPIRED : UNIBUS_ERR_NETWORK);
+	b->c.on_closed(b->c.arg, why);
 	pthread_mutex_lock(&b->lock);
 	b->closed = true;
 	pthread_mutex_unlock(&b->lock);
@@ -230,6 +235,8 @@ static natsStatus make_options(struct bus *b, natsOptions **ret)
 	if (s == NATS_OK)
 		s = natsOptions_SetAllowReconnect(o, false);
 	if (s == NATS_OK)
+		s = natsOptions_SetWriteDeadline(o, WRITE_MS);
+	if (s == NATS_OK)
 		s = natsOptions_SetPingInterval(o, PING_MS);
 	if (s == NATS_OK)
 		s = natsOptions_SetMaxPingsOut(o, PINGS_OUT);
@@ -301,9 +308,12 @@ static ub_err nats_connect(const struct bus_config *c, struct bus **ret)
 
 static ub_err nats_publish(struct bus *b, const char *subject, struct ub_bytes data)
 {
+	ub_err err;
+
 	if (data.len > UB_BUS_PAYLOAD_MAX)
 		return UNIBUS_ERR_TOO_LARGE;
-	return from_status(natsConnection_Publish(b->nc, subject, data.p, (int)data.len));
+	err = from_status(natsConnection_Publish(b->nc, subject, data.p, (int)data.len));
+	return err == UNIBUS_ERR_TIMEOUT ? UNIBUS_ERR_NETWORK : err;
 }
 
 UB_DEFINE_CLEANUP(natsMsg *, natsMsg_Destroy)
@@ -389,6 +399,12 @@ static void nats_server(struct bus *b, char *to, size_t len)
 		to[0] = '\0';
 }
 
+static void nats_server_id(struct bus *b, char *to, size_t len)
+{
+	if (natsConnection_GetConnectedServerId(b->nc, to, len) != NATS_OK)
+		to[0] = '\0';
+}
+
 static void nats_drain(struct bus *b, unsigned timeout_ms)
 {
 	if (natsConnection_DrainTimeout(b->nc, timeout_ms) != NATS_OK)
@@ -433,6 +449,7 @@ const struct bus_ops bus_nats = {
 	.flush = nats_flush,
 	.denied = nats_denied,
 	.server = nats_server,
+	.server_id = nats_server_id,
 	.drain = nats_drain,
 	.close = nats_close,
 	.wait_ended = nats_wait_ended,

@@ -10,6 +10,7 @@
 
 #define RETRY_MS 1000
 #define HOUR_MS 3600000
+#define NAMES_EVERY_MS 1000
 #define FOREVER UINT64_MAX
 
 struct ub_chores { /* guarded by the client's lock */
@@ -47,6 +48,15 @@ void ub_chores_sync(unibus_client *c, struct ub_croom *r)
 	pthread_mutex_unlock(&c->lock);
 }
 
+void ub_chores_names(unibus_client *c, struct ub_croom *r)
+{
+	pthread_mutex_lock(&c->lock);
+	r->want_names = true;
+	if (c->chores)
+		wish(c, &c->chores->sync_at, ub_mono_ms());
+	pthread_mutex_unlock(&c->lock);
+}
+
 void ub_chores_ask(unibus_client *c)
 {
 	pthread_mutex_lock(&c->lock);
@@ -62,6 +72,13 @@ void ub_chores_wake(unibus_client *c, uint64_t at)
 	if (c->chores)
 		wish(c, &c->chores->wake_at, at);
 	pthread_mutex_unlock(&c->lock);
+}
+
+/* It may well work in a moment. */
+static bool is_passing(ub_err err)
+{
+	return err == UNIBUS_ERR_NETWORK || err == UNIBUS_ERR_TIMEOUT ||
+	       err == UNIBUS_ERR_UNAVAILABLE || err == UNIBUS_ERR_CANCELLED;
 }
 
 /* ---- the list of rooms ---- */
@@ -151,7 +168,7 @@ static bool list_one(void *arg, const struct ub_room_hint *listed)
 	else if (behind)
 		ub_chores_sync(l->c, r);
 	/* One room's trouble is not the others': it is told by its events. */
-	if (l->err != UNIBUS_ERR_NETWORK && l->err != UNIBUS_ERR_TIMEOUT)
+	if (!is_passing(l->err))
 		l->err = UB_OK;
 	return l->err == UB_OK;
 }
@@ -186,27 +203,49 @@ struct run {
 	unibus_client *c;
 	uint64_t now, next; /* when to look again */
 	bool again;
+	uint64_t names_at; /* when to look again for names only */
 };
+
+/* Takes a wish of the room, or puts it back. */
+static bool swap_wish(unibus_client *c, bool *wish_of_room, bool to)
+{
+	bool was;
+
+	pthread_mutex_lock(&c->lock);
+	was = *wish_of_room;
+	*wish_of_room = to;
+	pthread_mutex_unlock(&c->lock);
+	return was;
+}
+
+/* Names of those who came, asked for once a second however many come. */
+static void name_one(struct run *run, struct ub_croom *r)
+{
+	uint64_t now = ub_mono_ms(), at;
+
+	if (!swap_wish(run->c, &r->want_names, false))
+		return;
+	at = r->names_at == 0 ? 0 : r->names_at + NAMES_EVERY_MS;
+	if (at <= now) {
+		r->names_at = now;
+		if (!is_passing(ub_names_fetch(run->c, r, NULL, NULL)))
+			return;
+		at = now + NAMES_EVERY_MS;
+	}
+	(void)swap_wish(run->c, &r->want_names, true);
+	if (at < run->names_at)
+		run->names_at = at;
+}
 
 static void sync_one(void *arg, struct ub_croom *r)
 {
 	struct run *run = arg;
-	bool wanted;
-	ub_err err;
 
-	pthread_mutex_lock(&run->c->lock);
-	wanted = r->want_sync;
-	r->want_sync = false;
-	pthread_mutex_unlock(&run->c->lock);
-	if (!wanted)
-		return;
-	err = ub_croom_sync(run->c, r);
-	if (err != UNIBUS_ERR_NETWORK && err != UNIBUS_ERR_TIMEOUT && err != UNIBUS_ERR_UNAVAILABLE)
-		return;
-	pthread_mutex_lock(&run->c->lock);
-	r->want_sync = true;
-	pthread_mutex_unlock(&run->c->lock);
-	run->again = true;
+	if (swap_wish(run->c, &r->want_sync, false) && is_passing(ub_croom_sync(run->c, r))) {
+		(void)swap_wish(run->c, &r->want_sync, true);
+		run->again = true;
+	}
+	name_one(run, r);
 }
 
 /* ---- plans and files ---- */
@@ -328,7 +367,7 @@ static struct todo wait_todo(unibus_client *c)
 
 static void do_todo(unibus_client *c, const struct todo *t)
 {
-	struct run run = {.c = c, .now = ub_mono_ms(), .next = FOREVER};
+	struct run run = {.c = c, .now = ub_mono_ms(), .next = FOREVER, .names_at = FOREVER};
 	uint64_t hour = run.now + HOUR_MS;
 	bool list_again = false;
 
@@ -344,6 +383,7 @@ static void do_todo(unibus_client *c, const struct todo *t)
 	pthread_mutex_lock(&c->lock);
 	if (list_again)
 		wish(c, &c->chores->list_at, run.now + RETRY_MS + ub_jitter(RETRY_MS));
+	wish(c, &c->chores->sync_at, run.names_at);
 	if (run.again)
 		wish(c, &c->chores->sync_at, run.now + RETRY_MS + ub_jitter(RETRY_MS));
 	/* Keys grow old without anybody telling. */

@@ -17,12 +17,14 @@ void ub_chores_free(struct ub_chores *ch);
 void ub_chores_list(unibus_client *c);
 /* Reads the room's log soon. */
 void ub_chores_sync(unibus_client *c, struct ub_croom *r);
+/* Asks soon who is in the room by name. */
+void ub_chores_names(unibus_client *c, struct ub_croom *r);
 /* Asks soon whether this key is revoked. */
 void ub_chores_ask(unibus_client *c);
 /* Looks at plans and files by ub_mono_ms `at` at the latest. */
 void ub_chores_wake(unibus_client *c, uint64_t at);
 
-/* A notify message, as it came. */
+/* A notify message, as it came. Does not block. */
 void ub_notify(unibus_client *c, struct ub_bytes text);
 
 #endif

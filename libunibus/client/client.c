@@ -7,6 +7,9 @@
 #include "core/json.h"
 #include "core/subject.h"
 
+#define SESSION_TTL_MIN_MS 1000
+#define SESSION_TTL_MAX_MS (366LL * 24 * 3600 * 1000)
+
 ub_err ub_client_enter(const unibus_client *c)
 {
 	if (!c)
@@ -95,6 +98,16 @@ void unibus_cancel(unibus_client *c, bool on)
 	ub_control_cancel(c->ctl, on);
 }
 
+int unibus_client_fd(unibus_client *c)
+{
+	return ub_client_enter(c) == UB_OK ? ub_dispatch_fd(c->dispatch) : -1;
+}
+
+size_t unibus_process(unibus_client *c, size_t max)
+{
+	return ub_client_enter(c) == UB_OK ? ub_dispatch_process(c->dispatch, max) : 0;
+}
+
 void unibus_client_detail(unibus_client *c, char *to, size_t len)
 {
 	if (!to || len == 0)
@@ -128,7 +141,7 @@ void unibus_get_stats(unibus_client *c, struct unibus_stats *ret)
 	*ret = c->stats;
 	pthread_mutex_unlock(&c->lock);
 	ret->requests = rest.requests;
-	ret->failovers = rest.failovers;
+	ret->failovers += rest.failovers;
 }
 
 enum unibus_err unibus_call(unibus_client *c, const char *method, const char *target,
@@ -175,22 +188,22 @@ ub_err ub_client_json(
 	return err;
 }
 
-static void take_shards(unibus_client *c, const json_t *v)
+static void take_server(unibus_client *c, const json_t *v)
 {
-	json_int_t n = json_is_integer(v) ? json_integer_value(v) : 0;
+	json_t *shards = json_object_get(v, "log_shards");
+	json_int_t n = json_is_integer(shards) ? json_integer_value(shards) : 0;
+	const char *handle = json_string_value(json_object_get(v, "handle"));
+	json_int_t ttl = json_integer_value(json_object_get(v, "session_ttl_ms"));
 
 	pthread_mutex_lock(&c->lock);
-	if (n > 0 && n <= UB_SHARDS_MAX)
-		c->log_shards = (unsigned)n;
-	pthread_mutex_unlock(&c->lock);
-}
-
-/* Once: the text is handed out without a lock. */
-static void take_handle(unibus_client *c, const char *handle)
-{
-	pthread_mutex_lock(&c->lock);
+	/* Once: the text is handed out without a lock. */
 	if (handle && !c->handle[0] && ub_handle_check(ub_str(handle)) == UB_OK)
 		snprintf(c->handle, sizeof(c->handle), "%s", handle);
+	/* Sessions last a fifth longer or shorter than announced. */
+	if (ttl >= SESSION_TTL_MIN_MS && ttl <= SESSION_TTL_MAX_MS)
+		c->session_ms = (uint64_t)ttl / 5 * 4;
+	if (n > 0 && n <= UB_SHARDS_MAX)
+		c->log_shards = (unsigned)n;
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -199,12 +212,9 @@ ub_err ub_client_ask(unibus_client *c)
 	UB_CLEANUP(json_decrefp) json_t *v = NULL;
 	ub_err err = ub_client_json(c, "GET", "/server", (struct ub_str){0}, &v);
 
-	if (err == UB_OK) {
-		take_handle(c, json_string_value(json_object_get(v, "handle")));
-		take_shards(c, json_object_get(v, "log_shards"));
-		return UB_OK;
-	}
-	if (err == UNIBUS_ERR_UNKNOWN_KEY)
+	if (err == UB_OK)
+		take_server(c, v);
+	else if (err == UNIBUS_ERR_UNKNOWN_KEY)
 		ub_client_set_state(c, UNIBUS_STOPPED, err);
 	else if (err == UNIBUS_ERR_REVOKED)
 		ub_client_set_state(c, UNIBUS_REVOKED, err);

@@ -1,13 +1,13 @@
 /* client.h: one peer's client: its parts, and what they share.
  *
  * Threads: any, under the locks below. A client has four threads of its own: the dispatcher (all
- * callbacks: dispatch.h), the link (connections: link.h), the chores (chores.h: reading again by
- * REST what notify messages hint at, joining, rotating) and the keeper (keeper.h: history). The
- * last three are missing in a control-only client.
+ * callbacks: dispatch.h; with own_loop the caller's), the link (connections: link.h), the chores
+ * (chores.h: reading again by REST what notify messages hint at, joining, rotating) and the keeper
+ * (keeper.h: history). The last three are missing in a control-only client.
  *
- * Locks, in the order in which they may be taken: ub_croom.sync_lock, ub_croom.pub_lock,
- * ub_croom.lock, unibus_client.lock; the parts' own locks are leaves. No lock is held across a
- * callback; only sync_lock and pub_lock are held across I/O. */
+ * Locks, in the order in which they may be taken: ub_croom.change_lock, ub_croom.sync_lock,
+ * ub_croom.pub_lock, ub_croom.lock, unibus_client.lock; the parts' own locks are leaves. No lock is
+ * held across a callback; only the first three are held across I/O. */
 #ifndef UB_CLIENT_CLIENT_H
 #define UB_CLIENT_CLIENT_H
 
@@ -57,6 +57,7 @@ struct unibus_client {
 	char detail[UB_DETAIL_MAX];
 	char handle[UB_HANDLE_MAX + 1];
 	struct unibus_stats stats;
+	uint64_t session_ms; /* how long a login on the bus lasts at least */
 	uint64_t stamp;      /* counts what we ourselves did to memberships */
 	unsigned log_shards; /* as the server said; 0: unknown */
 	struct ub_ack *acks; /* what waits for its echo */

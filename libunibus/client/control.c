@@ -12,7 +12,7 @@ struct ub_control {
 	struct ub_node nodes[UB_URLS_MAX];
 	size_t n_nodes;
 	size_t preferred;   /* guarded by signer.lock: the node that answered last */
-	uint64_t failovers; /* likewise */
+	uint64_t failovers; /* likewise: calls that others than it answered */
 };
 
 ub_err ub_control_new(const struct ub_control_config *c, struct ub_control **ret)
@@ -111,10 +111,10 @@ ub_err ub_control_call(struct ub_control *ctl, const struct ub_call *call, struc
 		err = ub_node_call(&ctl->signer, &ctl->nodes[at], call,
 			now + (deadline - now) / (ctl->n_nodes - i), ret);
 		pthread_mutex_lock(&ctl->signer.lock);
-		if (err == UB_OK)
+		if (err == UB_OK) {
 			ctl->preferred = at;
-		else if (is_transport(err) && i + 1 < ctl->n_nodes)
-			ctl->failovers++;
+			ctl->failovers += i > 0;
+		}
 		pthread_mutex_unlock(&ctl->signer.lock);
 		if (!is_transport(err) || (call->stream && call->stream->started))
 			break;

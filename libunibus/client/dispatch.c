@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "client/options.h"
 #include "core/endpoint.h"
@@ -38,12 +40,13 @@ struct item {
 
 struct ub_dispatch {
 	struct ub_dispatch_config c;
-	pthread_t thread;
-	struct item *batch; /* the thread's own: taken off the queue, not run yet */
+	int fd;             /* with own_loop; -1: there is a thread */
+	pthread_t thread;   /* which runs callbacks; with own_loop guarded by lock */
+	struct item *batch; /* that thread's own: taken off the queue, not run yet */
 	struct item *spent; /* likewise: run, to be freed together */
 	size_t n_spent;
 	atomic_bool stopping;
-	atomic_uint_least64_t begun, done; /* items run; only the thread counts them up */
+	atomic_uint_least64_t begun, done; /* items run; only that thread counts them up */
 	atomic_uint waiting;               /* threads in a barrier */
 
 	pthread_mutex_t lock; /* guards: */
@@ -51,6 +54,8 @@ struct ub_dispatch {
 	struct item *head, **tail;
 	size_t messages, bytes, events;
 	bool joined;
+	bool running;  /* with own_loop: a thread is in ub_dispatch_process */
+	bool readable; /* the descriptor is */
 };
 
 static void item_free(struct ub_dispatch *d, struct item *it)
@@ -123,13 +128,19 @@ static void run_item(struct ub_dispatch *d, struct item *it)
 	}
 }
 
-/* Everything that is queued, at once: the lock is taken once for all of it. */
+static bool has_thread(const struct ub_dispatch *d)
+{
+	return d->fd < 0;
+}
+
+/* Everything that is queued, at once: the lock is taken once for all of it. A thread waits for it.
+ */
 static struct item *take_batch(struct ub_dispatch *d)
 {
 	struct item *it;
 
 	pthread_mutex_lock(&d->lock);
-	while (!d->head && !atomic_load(&d->stopping))
+	while (has_thread(d) && !d->head && !atomic_load(&d->stopping))
 		pthread_cond_wait(&d->filled, &d->lock);
 	it = d->head;
 	d->head = NULL;
@@ -155,24 +166,92 @@ static struct item *take(struct ub_dispatch *d)
 	return it;
 }
 
+/* Takes it over. */
+static void run_one(struct ub_dispatch *d, struct item *it)
+{
+	atomic_fetch_add(&d->begun, 1);
+	run_item(d, it);
+	spend(d, it);
+	atomic_fetch_add(&d->done, 1);
+	if (atomic_load(&d->waiting) == 0)
+		return;
+	pthread_mutex_lock(&d->lock);
+	pthread_cond_broadcast(&d->emptied);
+	pthread_mutex_unlock(&d->lock);
+}
+
 static void *dispatch_main(void *arg)
 {
 	struct ub_dispatch *d = arg;
 	struct item *it;
 
-	while ((it = take(d)) != NULL) {
-		atomic_fetch_add(&d->begun, 1);
-		run_item(d, it);
-		spend(d, it);
-		atomic_fetch_add(&d->done, 1);
-		if (atomic_load(&d->waiting) == 0)
-			continue;
-		pthread_mutex_lock(&d->lock);
-		pthread_cond_broadcast(&d->emptied);
-		pthread_mutex_unlock(&d->lock);
-	}
+	while ((it = take(d)) != NULL)
+		run_one(d, it);
 	return NULL;
 }
+
+/* ---- with the caller's loop ---- */
+
+int ub_dispatch_fd(const struct ub_dispatch *d)
+{
+	return d->fd;
+}
+
+static bool process_begin(struct ub_dispatch *d)
+{
+	bool ok;
+
+	pthread_mutex_lock(&d->lock);
+	ok = !has_thread(d) && !d->running && !atomic_load(&d->stopping);
+	if (ok) {
+		d->running = true;
+		d->thread = pthread_self();
+	}
+	pthread_mutex_unlock(&d->lock);
+	return ok;
+}
+
+static void process_end(struct ub_dispatch *d)
+{
+	eventfd_t n;
+
+	pthread_mutex_lock(&d->lock);
+	d->running = false;
+	if (!d->batch && !d->head && d->readable) {
+		(void)eventfd_read(d->fd, &n); /* readable, and nobody else reads it */
+		d->readable = false;
+	}
+	pthread_cond_broadcast(&d->emptied);
+	pthread_mutex_unlock(&d->lock);
+}
+
+size_t ub_dispatch_process(struct ub_dispatch *d, size_t max)
+{
+	bool fetched = false;
+	size_t n = 0;
+
+	if (!process_begin(d))
+		return 0;
+	while ((max == 0 || n < max) && !atomic_load(&d->stopping)) {
+		struct item *it;
+
+		/* Without a limit what comes meanwhile is for the next time. */
+		if (!d->batch && !(max == 0 && fetched)) {
+			d->batch = take_batch(d);
+			fetched = true;
+		}
+		it = d->batch;
+		if (!it)
+			break;
+		d->batch = it->next;
+		run_one(d, it);
+		n++;
+	}
+	process_end(d);
+	return n;
+}
+
+/* ---- its life ---- */
 
 ub_err ub_dispatch_new(const struct ub_dispatch_config *c, struct ub_dispatch **ret)
 {
@@ -185,7 +264,8 @@ ub_err ub_dispatch_new(const struct ub_dispatch_config *c, struct ub_dispatch **
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->filled, NULL);
 	pthread_cond_init(&d->emptied, NULL);
-	if (pthread_create(&d->thread, NULL, dispatch_main, d) != 0) {
+	d->fd = c->o->own_loop ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
+	if (c->o->own_loop ? d->fd < 0 : pthread_create(&d->thread, NULL, dispatch_main, d) != 0) {
 		d->joined = true;
 		ub_dispatch_free(d);
 		return UNIBUS_ERR_NOMEM;
@@ -200,10 +280,12 @@ void ub_dispatch_stop(struct ub_dispatch *d)
 
 	pthread_mutex_lock(&d->lock);
 	atomic_store(&d->stopping, true);
-	join = !d->joined;
+	join = has_thread(d) && !d->joined;
 	d->joined = true;
 	pthread_cond_broadcast(&d->filled);
 	pthread_cond_broadcast(&d->emptied);
+	while (d->running)
+		pthread_cond_wait(&d->emptied, &d->lock);
 	pthread_mutex_unlock(&d->lock);
 	if (join)
 		pthread_join(d->thread, NULL);
@@ -216,6 +298,8 @@ void ub_dispatch_free(struct ub_dispatch *d)
 	items_free(d, d->spent);
 	items_free(d, d->batch);
 	items_free(d, d->head);
+	if (d->fd >= 0)
+		(void)close(d->fd); /* nothing is lost with it */
 	pthread_cond_destroy(&d->emptied);
 	pthread_cond_destroy(&d->filled);
 	pthread_mutex_destroy(&d->lock);
@@ -228,6 +312,8 @@ static void push(struct ub_dispatch *d, struct item *it)
 	*d->tail = it;
 	d->tail = &it->next;
 	pthread_cond_signal(&d->filled);
+	if (!has_thread(d) && !d->readable)
+		d->readable = eventfd_write(d->fd, 1) == 0;
 }
 
 void ub_dispatch_message(struct ub_dispatch *d, struct ub_croom *room, struct bus_msg *msg)
@@ -328,7 +414,14 @@ void ub_dispatch_event(struct ub_dispatch *d, const struct unibus_event *ev)
 
 bool ub_dispatch_here(struct ub_dispatch *d)
 {
-	return pthread_equal(pthread_self(), d->thread) != 0;
+	bool here;
+
+	if (has_thread(d))
+		return pthread_equal(pthread_self(), d->thread) != 0;
+	pthread_mutex_lock(&d->lock);
+	here = d->running && pthread_equal(pthread_self(), d->thread) != 0;
+	pthread_mutex_unlock(&d->lock);
+	return here;
 }
 
 void ub_dispatch_barrier(struct ub_dispatch *d)

@@ -1,6 +1,7 @@
 #include "client/judge.h"
 
 #include "client/clock.h"
+#include "core/ulid.h"
 
 void ub_judge_deinit(struct ub_judge *j)
 {
@@ -75,6 +76,18 @@ static ub_err check_replay(struct ub_judge *j)
 	return err;
 }
 
+/* By its number, and not as another frame. */
+static bool came_before(const struct ub_judge *j)
+{
+	const struct ub_sender *s = ub_senders_find(&j->r->senders, &j->f.h.sender);
+	const struct ub_frame_header *h = &j->f.h;
+
+	return s &&
+	       ub_replay_check(&s->replay, h->session, h->seq, &h->id, ub_ulid_ms(&h->id)) ==
+		       UNIBUS_ERR_REPLAY &&
+	       ub_sender_seen(s, &j->f) != UB_SEEN_OTHER;
+}
+
 static void find_key(struct ub_judge *j)
 {
 	const struct ub_symkey *k = ub_epoch_keys_find(&j->r->keys, j->f.h.epoch);
@@ -92,6 +105,7 @@ static ub_err judge_state(struct ub_judge *j)
 	j->ahead = false;
 	if (err != UB_OK)
 		return err;
+	j->again = j->msg->doubled && came_before(j);
 	then = ub_roomhist_at(&j->r->hist, j->f.h.room_seq);
 	j->ahead = then == NULL;
 	if (!then)

@@ -28,6 +28,7 @@ struct ub_judge {
 	enum ub_seen seen;     /* when its number came before */
 	struct ub_ref ref;     /* the receiver's: see receive.c */
 	enum ub_permit permit; /* likewise */
+	bool again;            /* it came over another connection before: nothing to say of it */
 };
 void ub_judge_deinit(struct ub_judge *j);
 

@@ -1,233 +1,16 @@
-#include "client/link_impl.h"
-
-#include "client/acks.h"
 #include "client/chores.h"
 #include "client/clock.h"
 #include "client/kept.h"
-#include "core/endpoint.h"
+#include "client/link_impl.h"
 
-#define CONNECT_MS 3000
 #define RETRY_MIN_MS 50
 #define RETRY_MAX_MS 5000
-#define DRAIN_MS 10000
-#define OVERLAP_MS 2000
-/* Sessions last 15 minutes give or take a fifth unless the operator says otherwise, which shows
- * when one expires. */
+/* Connections of other servers of a cluster learn of a new subscription a little later. */
+#define LINGER_MS 200
+#define DRAIN_MS 30000
+/* What operators choose unless they say otherwise: 15 minutes, give or take a fifth. */
 #define SESSION_MS (12ULL * 60 * 1000)
-
-/* ---- what the bus tells ---- */
-
-static void on_message(void *sub_arg, struct bus_msg *msg)
-{
-	struct ub_wire_sub *w = sub_arg;
-	unibus_client *c = w->conn->c;
-
-	msg->conn = w->conn->no;
-	/* On its way to the log, and not in it yet: it comes again from there. */
-	if (w->room && strncmp(msg->subject, UB_WIRE_LOG, sizeof(UB_WIRE_LOG) - 1) == 0) {
-		c->link->ops->msg_free(msg);
-		return;
-	}
-	if (w->room)
-		ub_acks_echo(c, w->room, msg);
-	ub_dispatch_message(c->dispatch, w->room, msg);
-}
-
-static void on_closed(void *arg, ub_err why)
-{
-	struct ub_conn *conn = arg;
-
-	pthread_mutex_lock(&conn->c->lock);
-	conn->closed = true;
-	conn->why = why;
-	pthread_cond_broadcast(&conn->c->changed);
-	pthread_mutex_unlock(&conn->c->lock);
-}
-
-static void on_ended(void *arg)
-{
-	struct ub_conn *conn = arg;
-
-	pthread_mutex_lock(&conn->c->lock);
-	conn->ended = true;
-	pthread_cond_broadcast(&conn->c->changed);
-	pthread_mutex_unlock(&conn->c->lock);
-}
-
-static struct ub_croom *room_of_wire(struct ub_conn *conn, const char *subject)
-{
-	struct ub_croom *room = NULL;
-
-	pthread_mutex_lock(&conn->c->lock);
-	for (struct ub_wire_sub *w = conn->wires; w; w = w->next)
-		if (w->room && strcmp(w->subject.z, subject) == 0)
-			room = w->room;
-	pthread_mutex_unlock(&conn->c->lock);
-	return room;
-}
-
-static void on_denied(void *arg, const char *subject)
-{
-	struct ub_conn *conn = arg;
-	struct ub_croom *room = room_of_wire(conn, subject);
-	struct ub_room_event ev = {.kind = UNIBUS_EVENT_ROOM, .err = UNIBUS_ERR_DENIED};
-
-	if (!room)
-		return;
-	ub_croom_event(conn->c, room, &ev, "the message server refused the subscription");
-	/* Our rights are not what we thought: ask what they are. */
-	ub_chores_list(conn->c);
-}
-
-static void on_overrun(void *arg)
-{
-	struct ub_conn *conn = arg;
-	struct unibus_event ev = {.kind = UNIBUS_EVENT_MISSING,
-		.detail = "messages came faster than they were taken; some were dropped"};
-
-	ub_dispatch_event(conn->c->dispatch, &ev);
-	ub_kept_lag(conn->c, 0);
-}
-
-/* ---- one connection ---- */
-
-struct ub_wire_sub *ub_conn_find(struct ub_conn *conn, const struct ub_croom *room)
-{
-	for (struct ub_wire_sub *w = conn->wires; w; w = w->next)
-		if (w->room == room && !w->ended)
-			return w;
-	return NULL;
-}
-
-ub_err ub_conn_subscribe(struct ub_conn *conn, struct ub_croom *room, const struct ub_wire *subject)
-{
-	struct ub_wire_sub *w;
-	ub_err err;
-
-	if (ub_conn_find(conn, room))
-		return UB_OK;
-	w = calloc(1, sizeof(*w));
-	if (!w)
-		return UNIBUS_ERR_NOMEM;
-	w->conn = conn;
-	w->room = room;
-	w->subject = *subject;
-	err = conn->c->link->ops->subscribe(conn->bus, subject->z, w, &w->sub);
-	w->ended = err != UB_OK;
-	/* Kept even so: its address may have reached the bus' threads. */
-	w->next = conn->wires;
-	conn->wires = w;
-	return err;
-}
-
-static void conn_free(struct ub_conn *conn)
-{
-	if (conn->bus)
-		conn->c->link->ops->free(conn->bus);
-	while (conn->wires) {
-		struct ub_wire_sub *w = conn->wires;
-
-		conn->wires = w->next;
-		free(w);
-	}
-	free(conn);
-}
-
-static ub_err conn_open(struct ub_link *l, uint64_t gen, struct ub_conn **ret)
-{
-	struct ub_urls *urls = &l->c->o->nats;
-	struct ub_conn *conn = calloc(1, sizeof(*conn));
-	struct bus_config config = {
-		.ca_file = l->c->o->ca_file,
-		.id = l->c->o->id,
-		.timeout_ms = CONNECT_MS,
-		.on_message = on_message,
-		.on_closed = on_closed,
-		.on_ended = on_ended,
-		.on_denied = on_denied,
-		.on_overrun = on_overrun,
-		.arg = conn,
-	};
-	ub_err err, worst = UNIBUS_ERR_NETWORK;
-
-	if (!conn)
-		return UNIBUS_ERR_NOMEM;
-	conn->c = l->c;
-	conn->gen = gen;
-	conn->no = ++l->conns;
-	for (size_t i = 0; i < urls->n; i++) {
-		bool closing;
-
-		config.url = urls->z[(l->next_url + i) % urls->n];
-		err = l->ops->connect(&config, &conn->bus);
-		if (err == UB_OK) {
-			conn->opened = ub_mono_ms();
-			*ret = conn;
-			return UB_OK;
-		}
-		/* A server that refuses us says more than one that is not there. */
-		if (worst == UNIBUS_ERR_NETWORK || err == UNIBUS_ERR_DENIED)
-			worst = err;
-		pthread_mutex_lock(&l->c->lock);
-		closing = l->c->closing;
-		pthread_mutex_unlock(&l->c->lock);
-		if (closing)
-			break;
-	}
-	free(conn);
-	return worst;
-}
-
-/* ---- the rooms on it ---- */
-
-struct attach {
-	struct ub_conn *conn;
-	ub_err err;
-	bool added;
-};
-
-/* Under the client's lock. */
-static void attach_room(void *arg, struct ub_croom *r)
-{
-	struct attach *a = arg;
-
-	if (a->err != UB_OK || !ub_croom_listens(r) || !r->wire_known || !r->joined ||
-		ub_conn_find(a->conn, r))
-		return;
-	a->err = ub_conn_subscribe(a->conn, r, &r->wire);
-	a->added = true;
-}
-
-static ub_err attach_all(struct ub_conn *conn, bool *ret_added)
-{
-	struct attach a = {.conn = conn};
-
-	ub_rooms_each(conn->c->rooms, attach_room, &a);
-	*ret_added = a.added;
-	return a.err;
-}
-
-static ub_err attach_notify(struct ub_conn *conn)
-{
-	struct ub_wire notify;
-
-	ub_wire_notify(&conn->c->o->id->endpoint, &notify);
-	return ub_conn_subscribe(conn, NULL, &notify);
-}
-
-/* Everything subscribed, and taken by the server, before the old connection is let go. */
-static ub_err conn_prepare(struct ub_link *l, struct ub_conn *conn)
-{
-	bool added;
-	ub_err err;
-
-	pthread_mutex_lock(&l->c->lock);
-	err = attach_notify(conn);
-	if (err == UB_OK)
-		err = attach_all(conn, &added);
-	pthread_mutex_unlock(&l->c->lock);
-	return err == UB_OK ? l->ops->flush(conn->bus, CONNECT_MS) : err;
-}
+#define SESSION_MIN_MS 1000
 
 /* ---- making and ending ---- */
 
@@ -235,7 +18,6 @@ static void retire(struct ub_link *l, struct ub_conn *conn)
 {
 	conn->next = l->retired;
 	l->retired = conn;
-	l->overlap_until = UINT64_MAX;
 }
 
 /* Waits for the calls that use it and for the bus' threads, then frees it. Under the lock. */
@@ -245,7 +27,7 @@ static void bury(struct ub_link *l, struct ub_conn *conn)
 		pthread_cond_wait(&l->c->changed, &l->c->lock);
 	pthread_mutex_unlock(&l->c->lock);
 	l->ops->wait_ended(conn->bus);
-	conn_free(conn);
+	ub_conn_free(conn);
 	pthread_mutex_lock(&l->c->lock);
 }
 
@@ -257,8 +39,6 @@ static struct ub_conn *take_ended(struct ub_link *l)
 
 		if (conn->ended) {
 			*p = conn->next;
-			if (!l->retired)
-				l->overlap_until = ub_mono_ms() + OVERLAP_MS;
 			return conn;
 		}
 	}
@@ -274,112 +54,178 @@ static uint64_t backoff(unsigned failures)
 	return RETRY_MIN_MS + ub_jitter(ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS);
 }
 
+static uint64_t session_ms(const struct ub_link *l)
+{
+	uint64_t known = l->c->session_ms ? l->c->session_ms : SESSION_MS;
+
+	return known > SESSION_MIN_MS ? known : SESSION_MIN_MS;
+}
+
 /* The current connection has closed by itself. Under the lock. */
 static void note_loss(struct ub_link *l)
 {
 	struct ub_conn *conn = l->current;
-	uint64_t now = ub_mono_ms();
+	uint64_t now = ub_mono_ms(), lived = now - conn->opened;
 
 	l->current = NULL;
-	l->lost |= conn->published > conn->confirmed;
-	if (conn->why == UNIBUS_ERR_EXPIRED && now - conn->opened < l->session_ms)
-		l->session_ms = now - conn->opened;
+	l->unconfirmed |= conn->published > conn->confirmed;
+	if (conn->why == UNIBUS_ERR_EXPIRED && lived < session_ms(l))
+		l->c->session_ms = lived;
+	l->lost.is = true;
+	l->lost.why = conn->why;
+	memcpy(l->lost.server, conn->server, sizeof(l->lost.server));
 	retire(l, conn);
+	/* Many may have been sent away at once. */
 	l->retry_at = now + ub_jitter(conn->why == UNIBUS_ERR_EXPIRED ? 20 : 4 * RETRY_MIN_MS);
 	l->last_err = conn->why;
 }
 
-static void swap_in(struct ub_link *l, struct ub_conn *conn)
+/* A kick is when the server that closed the connection is still there. Under the lock; `server` is
+ * where we came in, or were refused. */
+static void count_kick(struct ub_link *l, bool still_there)
 {
-	struct ub_conn *old;
-	bool added, lost, kicked, flushed;
+	if (l->lost.is && l->lost.why == UNIBUS_ERR_DISCONNECTED && still_there)
+		l->c->stats.kicks++;
+	l->lost.why = UB_OK;
+}
+
+static void count_new(struct ub_link *l, const struct ub_conn *conn, bool passed)
+{
+	count_kick(l, !passed && strcmp(l->lost.server, conn->server) == 0);
+	l->c->stats.reconnects += l->lost.is;
+	l->c->stats.failovers += passed;
+	l->lost.is = false;
+}
+
+/* Nothing is sent until the server has taken what was handed to the old connection: so messages do
+ * not overtake each other. Under the lock, which is given up meanwhile. */
+static bool quiet(struct ub_link *l, struct ub_conn *old)
+{
+	bool flushed;
+
+	l->switching = true;
+	while (old->publishing > 0)
+		pthread_cond_wait(&l->c->changed, &l->c->lock);
+	pthread_mutex_unlock(&l->c->lock);
+	flushed = l->ops->flush(old->bus, UB_CONNECT_MS) == UB_OK;
+	pthread_mutex_lock(&l->c->lock);
+	l->unconfirmed |= !flushed && old->published > old->confirmed;
+	return flushed;
+}
+
+static void let_go(struct ub_link *l, struct ub_conn *old, bool flushed)
+{
+	uint64_t until = ub_mono_ms() + LINGER_MS;
+	bool linger;
 
 	pthread_mutex_lock(&l->c->lock);
-	/* Rooms subscribed meanwhile on the old connection only. */
-	(void)attach_all(conn, &added); /* fails when closed again: noticed in the next round */
-	old = l->current;
-	lost = !old && l->last_err != UB_OK;
-	kicked = lost && l->failures == 0 && l->last_err == UNIBUS_ERR_NETWORK;
-	l->c->stats.reconnects += lost;
-	l->c->stats.kicks += kicked;
+	linger = flushed && strcmp(old->server, l->current->server) != 0;
+	while (linger && !old->closed && !ub_link_is_final(l->c))
+		linger = ub_cond_wait_until(&l->c->changed, &l->c->lock, until);
+	pthread_mutex_unlock(&l->c->lock);
+	/* What the new one brings waits for it, and must not wait for a server that is dead. */
+	if (flushed)
+		l->ops->drain(old->bus, DRAIN_MS);
+	else
+		l->ops->close(old->bus);
+}
+
+/* Under the lock, which it gives up. */
+static void swap_in(struct ub_link *l, struct ub_conn *conn, bool passed)
+{
+	struct ub_conn *old = l->current;
+	bool flushed = old && quiet(l, old);
+
+	count_new(l, conn, passed);
 	l->current = conn;
+	l->url = conn->url;
 	l->failures = 0;
 	l->last_err = UB_OK;
 	l->retry_at = 0;
-	l->switching = old != NULL;
+	l->switching = false;
+	if (old)
+		retire(l, old);
 	pthread_cond_broadcast(&l->c->changed);
 	pthread_mutex_unlock(&l->c->lock);
 	ub_client_set_state(l->c, UNIBUS_CONNECTED, UB_OK);
 	ub_chores_list(l->c);
 	ub_kept_lag(l->c, conn->no);
-	if (!old)
-		return;
-	flushed = l->ops->flush(old->bus, CONNECT_MS) == UB_OK;
-	l->ops->drain(old->bus, DRAIN_MS);
-	pthread_mutex_lock(&l->c->lock);
-	l->lost |= !flushed && old->published > old->confirmed;
-	l->switching = false;
-	retire(l, old);
-	pthread_cond_broadcast(&l->c->changed);
-	pthread_mutex_unlock(&l->c->lock);
+	if (old)
+		let_go(l, old, flushed);
 }
 
 static void note_failure(struct ub_link *l, ub_err err)
 {
-	bool alone;
-
 	/* The server only ever says "Authorization Violation"; the control plane knows why. An
 	 * answer that is for good sets the state; after any other we come again. */
 	if (err == UNIBUS_ERR_DENIED)
 		ub_client_ask(l->c);
 	pthread_mutex_lock(&l->c->lock);
+	/* Somebody answers, at the first attempt. */
+	if (err == UNIBUS_ERR_DENIED)
+		count_kick(l, l->failures == 0);
 	l->retry_at = ub_mono_ms() + backoff(l->failures);
 	l->failures++;
-	alone = l->current == NULL;
-	if (alone)
+	if (!l->current)
 		l->last_err = err;
 	l->first_failed = true;
 	pthread_cond_broadcast(&l->c->changed);
 	pthread_mutex_unlock(&l->c->lock);
 }
 
+static void give_up(struct ub_link *l, struct ub_conn *conn)
+{
+	pthread_mutex_lock(&l->c->lock);
+	conn->given_up = true;
+	retire(l, conn);
+	pthread_cond_broadcast(&l->c->changed);
+	pthread_mutex_unlock(&l->c->lock);
+	l->ops->close(conn->bus);
+}
+
 static void connect_once(struct ub_link *l)
 {
 	struct ub_conn *conn = NULL;
-	uint64_t gen;
-	ub_err err;
+	bool passed = false;
+	ub_err err = ub_conn_open(l, &conn, &passed);
 
-	pthread_mutex_lock(&l->c->lock);
-	gen = l->want;
-	pthread_mutex_unlock(&l->c->lock);
-	err = conn_open(l, gen, &conn);
-	l->next_url++;
 	if (err == UB_OK) {
-		err = conn_prepare(l, conn);
+		err = ub_conn_prepare(l, conn);
 		if (err == UB_OK) {
-			swap_in(l, conn);
+			swap_in(l, conn, passed);
 			return;
 		}
-		l->ops->close(conn->bus);
-		pthread_mutex_lock(&l->c->lock);
-		retire(l, conn);
-		pthread_mutex_unlock(&l->c->lock);
+		give_up(l, conn);
 	}
 	note_failure(l, err);
 }
 
 /* ---- the thread ---- */
 
-static uint64_t renew_time(const struct ub_link *l)
-{
-	/* Early enough although sessions differ in length by half, and not all clients at once. */
-	return l->current->opened + l->session_ms / 2 +
-	       (l->current->opened * 2654435761U) % (l->session_ms / 8 + 1);
-}
-
-static bool is_final(const unibus_client *c)
+bool ub_link_is_final(const unibus_client *c)
 {
 	return c->closing || c->state == UNIBUS_REVOKED || c->state == UNIBUS_STOPPED;
+}
+
+/* Between half and two thirds of the shortest time that a session lasts: early enough to try a few
+ * times, and not all clients at once. */
+static uint64_t renew_time(const struct ub_link *l)
+{
+	uint64_t session = session_ms(l);
+
+	return l->current->opened + session / 2 +
+	       (l->current->opened * 2654435761U) % (session / 6 + 1);
+}
+
+/* When a connection is to be made, as far as is known; now or before: at once. */
+static uint64_t connect_time(const struct ub_link *l, uint64_t now)
+{
+	uint64_t at;
+
+	if (!l->current || l->current->gen < l->want)
+		return l->retry_at;
+	at = renew_time(l);
+	return at <= now ? l->retry_at : at;
 }
 
 enum todo { TODO_END, TODO_CONNECT, TODO_LOST };
@@ -388,25 +234,21 @@ enum todo { TODO_END, TODO_CONNECT, TODO_LOST };
 static enum todo wait_todo(struct ub_link *l)
 {
 	for (;;) {
-		uint64_t now = ub_mono_ms(), until = now + 60000;
+		uint64_t now = ub_mono_ms(), at;
 		struct ub_conn *ended = take_ended(l);
 
 		if (ended) {
 			bury(l, ended);
 			continue;
 		}
-		if (is_final(l->c))
+		if (ub_link_is_final(l->c))
 			return TODO_END;
 		if (l->current && l->current->closed)
 			return TODO_LOST;
-		if (!l->current || l->current->gen < l->want || now >= renew_time(l)) {
-			if (now >= l->retry_at)
-				return TODO_CONNECT;
-			until = l->retry_at;
-		} else if (renew_time(l) < until) {
-			until = renew_time(l);
-		}
-		(void)ub_cond_wait_until(&l->c->changed, &l->c->lock, until); /* a loop */
+		at = connect_time(l, now);
+		if (at <= now)
+			return TODO_CONNECT;
+		(void)ub_cond_wait_until(&l->c->changed, &l->c->lock, at); /* a loop */
 	}
 }
 
@@ -431,6 +273,21 @@ static void end_all(struct ub_link *l)
 	pthread_mutex_unlock(&l->c->lock);
 }
 
+/* Why the connection went, or UB_OK. */
+static enum todo next_todo(struct ub_link *l, ub_err *ret_why)
+{
+	enum todo todo;
+
+	pthread_mutex_lock(&l->c->lock);
+	todo = wait_todo(l);
+	if (todo == TODO_LOST) {
+		note_loss(l);
+		*ret_why = l->lost.why;
+	}
+	pthread_mutex_unlock(&l->c->lock);
+	return todo;
+}
+
 static void *link_main(void *arg)
 {
 	struct ub_link *l = arg;
@@ -439,16 +296,13 @@ static void *link_main(void *arg)
 	do {
 		ub_err why = UB_OK;
 
-		pthread_mutex_lock(&l->c->lock);
-		todo = wait_todo(l);
-		if (todo == TODO_LOST) {
-			note_loss(l);
-			why = l->last_err;
-		}
-		pthread_mutex_unlock(&l->c->lock);
+		todo = next_todo(l, &why);
 		if (todo == TODO_LOST)
 			ub_client_set_state(l->c, UNIBUS_CONNECTING, why);
-		else if (todo == TODO_CONNECT)
+		/* Whoever runs the servers may have changed how long sessions last. */
+		if (why == UNIBUS_ERR_EXPIRED)
+			ub_chores_ask(l->c);
+		if (todo == TODO_CONNECT)
 			connect_once(l);
 	} while (todo != TODO_END);
 	end_all(l);
@@ -463,8 +317,7 @@ ub_err ub_link_start(unibus_client *c, const struct bus_ops *ops)
 		return UNIBUS_ERR_NOMEM;
 	l->c = c;
 	l->ops = ops;
-	l->session_ms = SESSION_MS;
-	l->next_url = ub_jitter(c->o->nats.n);
+	l->url = ub_jitter(c->o->nats.n);
 	c->link = l;
 	if (pthread_create(&l->thread, NULL, link_main, l) != 0) {
 		c->link = NULL;

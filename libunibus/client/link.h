@@ -1,9 +1,10 @@
 /* link.h: being connected to a message server, over lost connections and changed rights.
  *
  * Permissions are fixed when a connection logs in. A change of rights, or a session about to
- * expire, is a second connection: rooms move over, the old one drains (frames that come twice
- * are dropped by the replay windows). A lost connection is replaced for ever, with jitter, unless
- * the control plane says that the key is revoked or unknown.
+ * expire, is a second connection: rooms move over, the old one drains, and what the new one brings
+ * waits for that: so messages stay in order, and those that come twice are known by their numbers.
+ * A lost connection is replaced for ever, with jitter, unless the control plane says that the key
+ * is revoked or unknown.
  *
  * Threads: any. One thread of its own makes and ends connections. */
 #ifndef UB_CLIENT_LINK_H
@@ -26,6 +27,10 @@ void ub_link_free(struct ub_link *l);
 
 /* The rights in `r` changed: only connections made from now on will do for it. */
 void ub_link_renew(unibus_client *c, struct ub_croom *r);
+/* Some rights in `r` are gone: the server closes connections from before soon, so rooms move at
+ * once. The new connection waits a moment for the room's log to be read (ub_croom_derive), unless
+ * there is nothing to `await`. */
+void ub_link_move(unibus_client *c, struct ub_croom *r, bool await);
 /* Subscribes to the room's messages; returns when the server has taken it. It stays over all
  * connections while r->subs is set. UNIBUS_ERR_DENIED, _TIMEOUT, _NETWORK, _REVOKED, _CLOSED,
  * _CANCELLED. */
@@ -47,8 +52,6 @@ ub_err ub_link_publish(unibus_client *c, struct ub_croom *r, const struct ub_out
 UB_MUST_CHECK
 ub_err ub_link_flush(unibus_client *c, unsigned timeout_ms);
 
-/* Are two connections in use, or were they a moment ago, so that frames may come twice? */
-bool ub_link_overlaps(unibus_client *c);
 /* Is there a connection? The client's lock must be held. */
 bool ub_link_up(unibus_client *c);
 void ub_link_server(unibus_client *c, char *to, size_t len);

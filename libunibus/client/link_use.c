@@ -2,9 +2,25 @@
 #include "client/clock.h"
 #include "client/link_impl.h"
 
+/* The bus' own wait for the server cannot be given up: so it is taken in pieces. A whole one must
+ * do for a slow line. */
+#define FLUSH_FIRST_MS 250
+#define FLUSH_PIECE_MS 1000
+
 void ub_link_renew(unibus_client *c, struct ub_croom *r)
 {
 	pthread_mutex_lock(&c->lock);
+	r->grant = ++c->link->want;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void ub_link_move(unibus_client *c, struct ub_croom *r, bool await)
+{
+	pthread_mutex_lock(&c->lock);
+	r->narrowed_at = ub_mono_ms();
+	r->moving = true;
+	r->narrowed_known = !await;
 	r->grant = ++c->link->want;
 	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
@@ -21,7 +37,7 @@ static ub_err conn_acquire(
 
 		if (err != UB_OK)
 			return err;
-		if (conn && !conn->closed && (!r || conn->gen >= r->grant)) {
+		if (conn && !conn->closed && !c->link->switching && (!r || conn->gen >= r->grant)) {
 			conn->users++;
 			*ret = conn;
 			return UB_OK;
@@ -47,11 +63,36 @@ static unsigned left_ms(uint64_t deadline)
 	return now < deadline ? (unsigned)(deadline - now) : 1;
 }
 
+static ub_err check_alive(unibus_client *c)
+{
+	ub_err err;
+
+	pthread_mutex_lock(&c->lock);
+	err = ub_client_alive(c);
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+/* Without the lock. */
+static ub_err flush_until(struct ub_conn *conn, uint64_t deadline)
+{
+	unsigned piece = FLUSH_FIRST_MS;
+	ub_err err, alive;
+
+	do {
+		unsigned left = left_ms(deadline);
+
+		err = conn->c->link->ops->flush(conn->bus, left < piece ? left : piece);
+		alive = check_alive(conn->c);
+		piece = piece * 2 < FLUSH_PIECE_MS ? piece * 2 : FLUSH_PIECE_MS;
+	} while (err == UNIBUS_ERR_TIMEOUT && alive == UB_OK && ub_mono_ms() < deadline);
+	return err == UNIBUS_ERR_TIMEOUT && alive != UB_OK ? alive : err;
+}
+
 /* One try on one connection, which the lock is given up for. */
 static ub_err attach_on(
 	unibus_client *c, struct ub_conn *conn, struct ub_croom *r, uint64_t deadline)
 {
-	const struct bus_ops *ops = c->link->ops;
 	struct ub_wire_sub *w;
 	ub_err err = ub_conn_subscribe(conn, r, &r->wire);
 
@@ -59,8 +100,8 @@ static ub_err attach_on(
 		return err;
 	w = ub_conn_find(conn, r);
 	pthread_mutex_unlock(&c->lock);
-	err = ops->flush(conn->bus, left_ms(deadline));
-	if (err == UB_OK && ops->denied(w->sub))
+	err = flush_until(conn, deadline);
+	if (err == UB_OK && c->link->ops->denied(w->sub))
 		err = UNIBUS_ERR_DENIED;
 	pthread_mutex_lock(&c->lock);
 	return err;
@@ -124,9 +165,12 @@ ub_err ub_link_publish(unibus_client *c, struct ub_croom *r, const struct ub_out
 		if (err != UB_OK)
 			break;
 		conn->published++;
+		conn->publishing++;
 		pthread_mutex_unlock(&c->lock);
 		err = publish_on(conn, o);
 		pthread_mutex_lock(&c->lock);
+		if (--conn->publishing == 0 && c->link->switching)
+			pthread_cond_broadcast(&c->changed);
 		if (err != UB_OK)
 			conn->published--;
 		else
@@ -145,34 +189,22 @@ ub_err ub_link_flush(unibus_client *c, unsigned timeout_ms)
 	ub_err err;
 
 	pthread_mutex_lock(&c->lock);
-	while (c->link->switching && ub_mono_ms() < deadline)
-		(void)ub_cond_wait_until(&c->changed, &c->lock, deadline); /* a loop */
 	err = conn_acquire(c, NULL, deadline, &conn);
 	if (err == UB_OK) {
 		published = conn->published;
 		pthread_mutex_unlock(&c->lock);
-		err = c->link->ops->flush(conn->bus, left_ms(deadline));
+		err = flush_until(conn, deadline);
 		pthread_mutex_lock(&c->lock);
 		if (err == UB_OK)
 			conn->confirmed = published;
 		conn_release(conn);
 	}
-	if (err == UB_OK && c->link->lost) {
-		c->link->lost = false;
+	if (err == UB_OK && c->link->unconfirmed) {
+		c->link->unconfirmed = false;
 		err = UNIBUS_ERR_NETWORK;
 	}
 	pthread_mutex_unlock(&c->lock);
 	return err;
-}
-
-bool ub_link_overlaps(unibus_client *c)
-{
-	bool overlaps;
-
-	pthread_mutex_lock(&c->lock);
-	overlaps = c->link->switching || ub_mono_ms() < c->link->overlap_until;
-	pthread_mutex_unlock(&c->lock);
-	return overlaps;
 }
 
 bool ub_link_up(unibus_client *c)

@@ -45,7 +45,7 @@ void ub_sub_unref(unibus_client *c, struct unibus_sub *sub);
  * fills in msg->room. */
 void ub_deliver(unibus_client *c, struct ub_croom *r, struct unibus_msg *msg);
 
-/* A message as it came from the bus; `r` NULL: a notify message. Runs on the dispatcher. */
+/* A message of a room as it came from the bus. Runs on the dispatcher. */
 void ub_receive(unibus_client *c, struct ub_croom *r, const struct bus_msg *msg);
 
 /* A frame of the history, live or from a page, parsed: judged and given to the subscriptions that

@@ -1,4 +1,4 @@
-/* Notify messages: hints, read again by REST. */
+/* Notify messages: hints, read again by REST. Runs on the bus' threads. */
 #include "client/chores.h"
 #include "client/kept.h"
 #include "client/link.h"
@@ -8,6 +8,7 @@
 struct notify {
 	struct ub_str type, room, revision;
 	uint64_t seq;
+	bool narrows;
 };
 
 /* A grant of another session of this peer; one of our own is known by its revision. */
@@ -38,6 +39,8 @@ static void on_room(unibus_client *c, struct ub_croom *r, const struct notify *n
 	known = r->state.started;
 	ahead = n->seq > r->state.seq;
 	pthread_mutex_unlock(&r->lock);
+	if (n->narrows)
+		ub_link_move(c, r, known && ahead);
 	if (known && ahead)
 		ub_chores_sync(c, r);
 	/* Unknown, or no longer ours: perhaps an invitation. Nothing newer: something else about
@@ -60,6 +63,7 @@ void ub_notify(unibus_client *c, struct ub_bytes text)
 	n.revision = ub_str(json_string_value(json_object_get(v, "revision")));
 	if (json_is_integer(json_object_get(v, "seq")))
 		n.seq = (uint64_t)json_integer_value(json_object_get(v, "seq"));
+	n.narrows = json_is_true(json_object_get(v, "narrows"));
 	ub_control_note_revision(c->ctl, n.revision);
 	if (ub_str_eqz(n.type, "revoked")) {
 		ub_chores_ask(c);

@@ -101,6 +101,7 @@ ub_err ub_options_copy(const unibus_options *o, unibus_options **ret)
 	memcpy(c->label, o->label, sizeof(c->label));
 	c->control_only = o->control_only;
 	c->auto_join = o->auto_join;
+	c->own_loop = o->own_loop;
 	c->on_state = o->on_state;
 	c->on_state_arg = o->on_state_arg;
 	c->on_event = o->on_event;
@@ -233,6 +234,11 @@ enum unibus_err unibus_options_set_label(unibus_options *o, const char *label)
 void unibus_options_set_control_only(unibus_options *o, bool on)
 {
 	o->control_only = on;
+}
+
+void unibus_options_set_own_loop(unibus_options *o, bool on)
+{
+	o->own_loop = on;
 }
 
 void unibus_options_set_auto_join(unibus_options *o, bool on)

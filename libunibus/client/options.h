@@ -26,7 +26,7 @@ struct unibus_options {
 	char *ca_file, *state_dir; /* NULL: none, default */
 	unsigned timeout_ms;
 	char label[UB_LABEL_MAX + 1];
-	bool control_only, auto_join;
+	bool control_only, auto_join, own_loop;
 	unibus_state_fn on_state;
 	void *on_state_arg;
 	unibus_event_fn on_event;

@@ -94,20 +94,20 @@ static void drop(struct ub_judge *j, ub_err err, bool parsed)
 	struct ub_room_event ev = {
 		.kind = UNIBUS_EVENT_BAD_FRAME, .err = err, .peer = parsed ? &j->f.h.sender : NULL};
 
+	if (j->again)
+		return;
 	count_drop(j->c, err);
 	ub_croom_event(j->c, j->r, &ev, "a message was dropped: %s", unibus_strerror(err));
 }
 
-/* The number came before. The same frame over two connections is nothing to tell; another frame
- * under it is, once it has proved to be the sender's. */
+/* The number came before. Another frame under it is worth telling, once it has proved to be the
+ * sender's. */
 static void drop_replay(struct ub_judge *j)
 {
 	UB_CLEANUP(ub_buf_deinit) struct ub_buf plain = UB_BUF(UB_FRAME_MAX);
 	struct ub_payload payload;
 	struct ub_room_event ev = {.kind = UNIBUS_EVENT_EQUIVOCATION, .peer = &j->f.h.sender};
 
-	if (j->seen == UB_SEEN_SAME && ub_link_overlaps(j->c))
-		return;
 	if (j->seen == UB_SEEN_OTHER && is_authentic(j) &&
 		ub_judge_open(j, &plain, &payload) == UB_OK)
 		ub_croom_event(j->c, j->r, &ev, "two different messages under one number");
@@ -325,6 +325,8 @@ static void receive_frame(unibus_client *c, struct ub_croom *r, const struct bus
 		err = UNIBUS_ERR_POLICY_VIOLATION;
 	if (err == UB_OK)
 		err = ub_judge_log(&j);
+	if (j.again)
+		return;
 	if (j.ahead)
 		err = catch_up(&j);
 	if (err == UNIBUS_ERR_REPLAY) {
@@ -361,10 +363,6 @@ void ub_receive(unibus_client *c, struct ub_croom *r, const struct bus_msg *msg)
 	struct ub_judge j = {.c = c, .r = r, .msg = msg};
 	bool wanted, plain, own_subject;
 
-	if (!r) {
-		ub_notify(c, msg->data);
-		return;
-	}
 	pthread_mutex_lock(&c->lock);
 	c->stats.received++;
 	wanted = r->subs != NULL;

@@ -8,6 +8,7 @@
 #include "client/roomsync.h"
 #include "client/store.h"
 #include "core/json.h"
+#include "core/key.h"
 
 #define REBASES_MAX 16
 #define RESEND_PAUSE_MS 250
@@ -51,11 +52,20 @@ static ub_err submit(
 	}
 }
 
-/* The server took it: so do we. r->sync_lock is held. */
+/* Whoever reads it from the log before its answer comes does not tell us what we did. */
+static void note_own(struct ub_croom *r, const struct ub_draft *d)
+{
+	pthread_mutex_lock(&r->lock);
+	ub_hash(d->text.p, d->text.len, &r->own_entry);
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* The server took it: so do we. */
 static ub_err accept(unibus_client *c, struct ub_croom *r, const struct ub_draft *d)
 {
 	ub_err err = UB_OK;
 
+	pthread_mutex_lock(&r->sync_lock);
 	pthread_mutex_lock(&r->lock);
 	if (r->n_entries == d->seq)
 		err = ub_croom_take(r, ub_buf_text(&d->text), ub_wall_ms());
@@ -64,6 +74,7 @@ static ub_err accept(unibus_client *c, struct ub_croom *r, const struct ub_draft
 	pthread_mutex_unlock(&r->lock);
 	if (err == UB_OK)
 		err = ub_roomfile_save(ub_store_dir(c), r);
+	pthread_mutex_unlock(&r->sync_lock);
 	return err;
 }
 
@@ -141,13 +152,14 @@ static ub_err change_once(unibus_client *c, struct ub_croom *r, const struct ub_
 
 	if (err != UB_OK || done)
 		return err;
+	note_own(r, &d);
 	snprintf(target, sizeof(target), "/rooms/%s/%s", r->id_text, change->verb);
 	err = submit(c, target, &d, &rev);
 	if (err == UB_OK)
 		return accept(c, r, &d);
 	if (err != UNIBUS_ERR_STALE_HEAD && err != UNIBUS_ERR_BAD_CHAIN)
 		return err;
-	synced = ub_croom_sync_locked(c, r);
+	synced = ub_croom_sync(c, r);
 	if (synced != UB_OK)
 		return synced;
 	if (is_ours(r, &d))
@@ -159,10 +171,12 @@ ub_err ub_room_change(unibus_client *c, struct ub_croom *r, const struct ub_chan
 {
 	ub_err err = UNIBUS_ERR_STALE_HEAD;
 
-	pthread_mutex_lock(&r->sync_lock);
+	/* Not sync_lock: what we do may take our own rights away, and then the log is to be read
+	 * while the server's answer still waits for our sessions to end. */
+	pthread_mutex_lock(&r->change_lock);
 	for (unsigned i = 0; i < REBASES_MAX && err == UNIBUS_ERR_STALE_HEAD; i++)
 		err = change_once(c, r, change);
-	pthread_mutex_unlock(&r->sync_lock);
+	pthread_mutex_unlock(&r->change_lock);
 	if (err == UB_OK)
 		ub_croom_changed(c, r);
 	return err;
@@ -216,9 +230,7 @@ ub_err ub_room_genesis(unibus_client *c, const char *subject, const struct ub_po
 		err = ub_rooms_get(c->rooms, &d.room, &r);
 	if (err != UB_OK)
 		return err;
-	pthread_mutex_lock(&r->sync_lock);
 	err = accept(c, r, &d);
-	pthread_mutex_unlock(&r->sync_lock);
 	if (err != UB_OK)
 		return err;
 	ub_croom_derive(c, r);

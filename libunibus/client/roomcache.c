@@ -25,6 +25,7 @@ static void croom_free(struct ub_croom *r)
 	pthread_mutex_destroy(&r->lock);
 	pthread_mutex_destroy(&r->pub_lock);
 	pthread_mutex_destroy(&r->sync_lock);
+	pthread_mutex_destroy(&r->change_lock);
 	free(r);
 }
 
@@ -39,6 +40,7 @@ static struct ub_croom *croom_new(const struct ub_room_id *id)
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_mutex_init(&r->pub_lock, NULL);
 	pthread_mutex_init(&r->sync_lock, NULL);
+	pthread_mutex_init(&r->change_lock, NULL);
 	return r;
 }
 
@@ -240,13 +242,20 @@ void ub_croom_derive(unibus_client *c, struct ub_croom *r)
 		return;
 	pthread_mutex_lock(&c->lock);
 	moved = r->wire_known && r->joined &&
-		(strcmp(r->wire.z, d.wire.z) != 0 || r->writes != d.writes || r->out == d.in);
+		(strcmp(r->wire.z, d.wire.z) != 0 || r->writes != d.writes || r->out == d.in ||
+			d.closed);
 	r->wire = d.wire;
 	r->wire_known = true;
 	r->writes = d.writes;
 	r->out = !d.in;
 	if (!d.in || d.closed)
 		r->joined = false;
+	/* On its way already: it waits for this. */
+	if (r->moving) {
+		r->narrowed_known = true;
+		moved = false;
+		pthread_cond_broadcast(&c->changed);
+	}
 	pthread_mutex_unlock(&c->lock);
 	if (moved && c->link)
 		ub_link_renew(c, r);

@@ -32,8 +32,9 @@ struct ub_croom {
 	struct ub_room_id id;
 	char id_text[UB_ID_TEXT + 1];
 
-	pthread_mutex_t sync_lock; /* one fetch or change at a time; taken before the others */
-	pthread_mutex_t pub_lock;  /* frames leave in the order of their numbers */
+	pthread_mutex_t change_lock; /* one change of ours at a time; taken before the others */
+	pthread_mutex_t sync_lock;   /* one fetch of the log at a time */
+	pthread_mutex_t pub_lock;    /* frames leave in the order of their numbers */
 
 	pthread_mutex_t lock; /* guards: */
 	struct ub_room state;
@@ -44,32 +45,38 @@ struct ub_croom {
 	struct ub_senders senders;
 	struct ub_targets targets;
 	struct ub_beacon beacon;
-	uint64_t frame_seq; /* of our newest frame */
-	uint64_t due_since; /* ub_mono_ms, when a rotation became due; 0: it is not */
-	bool due_told;      /* the event was sent */
-	bool hint_rotation; /* the server says: a rotation is due */
-	bool hint_removal;  /* likewise: a member's user was revoked */
-	uint64_t ahead_at;  /* ub_mono_ms of the last fetch that a frame asked for */
-	uint64_t key_at;    /* likewise of the last fetch of a key */
-	bool seen_dirty;    /* replay windows are newer than their file */
+	struct ub_hash own_entry; /* the newest that we ourselves made: nothing to tell */
+	uint64_t frame_seq;       /* of our newest frame */
+	uint64_t due_since;       /* ub_mono_ms, when a rotation became due; 0: it is not */
+	bool due_told;            /* the event was sent */
+	bool hint_rotation;       /* the server says: a rotation is due */
+	bool hint_removal;        /* likewise: a member's user was revoked */
+	uint64_t ahead_at;        /* ub_mono_ms of the last fetch that a frame asked for */
+	uint64_t key_at;          /* likewise of the last fetch of a key */
+	bool seen_dirty;          /* replay windows are newer than their file */
 
 	/* client->lock guards: */
 	struct unibus_sub *subs;
-	bool echoes;         /* something of ours waited for its echo: we listen for good */
-	uint64_t newest;     /* the newest place of the history that was seen */
-	struct ub_wire wire; /* what a subscription needs */
-	bool wire_known;     /* the log is known */
-	bool writes;         /* this peer may publish */
-	bool joined;         /* as the server said */
-	bool out;            /* no longer in the room: left, removed */
-	uint64_t grant;      /* links from this generation on have the rights */
-	uint64_t grant_rev;  /* the store's revision of the join that grant stands for */
-	uint64_t stamp;      /* client->stamp when we last joined or went out */
-	uint64_t listen_ms;  /* our clock: there is a subscription since then */
-	uint64_t invited_at; /* the entry, plus 1, of the invitation that was told */
-	uint64_t listed;     /* the last list that had it */
-	bool want_sync;      /* for the chores */
-	uint64_t rotate_at;  /* ub_mono_ms, for the chores; 0: not planned */
+	bool echoes;          /* something of ours waited for its echo: we listen for good */
+	uint64_t newest;      /* the newest place of the history that was seen */
+	struct ub_wire wire;  /* what a subscription needs */
+	bool wire_known;      /* the log is known */
+	bool writes;          /* this peer may publish */
+	bool joined;          /* as the server said */
+	bool out;             /* no longer in the room: left, removed */
+	uint64_t grant;       /* links from this generation on have the rights */
+	uint64_t grant_rev;   /* the store's revision of the join that grant stands for */
+	uint64_t narrowed_at; /* ub_mono_ms when we heard that rights went */
+	bool moving;          /* since then no connection was made */
+	bool narrowed_known;  /* and what is left is known */
+	uint64_t stamp;       /* client->stamp when we last joined or went out */
+	uint64_t listen_ms;   /* our clock: there is a subscription since then */
+	uint64_t invited_at;  /* the entry, plus 1, of the invitation that was told */
+	uint64_t listed;      /* the last list that had it */
+	bool want_sync;       /* for the chores */
+	bool want_names;      /* likewise: somebody is in it whose name is not known */
+	uint64_t names_at;    /* ub_mono_ms when names were last asked for; the chores' own */
+	uint64_t rotate_at;   /* ub_mono_ms, for the chores; 0: not planned */
 };
 
 struct ub_rooms;

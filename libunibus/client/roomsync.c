@@ -1,7 +1,9 @@
 #include "client/roomsync.h"
 
+#include "client/chores.h"
 #include "client/clock.h"
 #include "client/link.h"
+#include "client/names.h"
 #include "client/roomfile.h"
 #include "client/rotation.h"
 #include "client/store.h"
@@ -102,15 +104,18 @@ static void tell_entries(struct sync *s)
 		struct ub_room_event ev = {.kind = UNIBUS_EVENT_ROOM, .count = i};
 		struct ub_endpoint actor;
 		char words[UB_DETAIL_MAX];
-		bool ok;
+		bool ok, own;
 
 		pthread_mutex_lock(&s->r->lock);
 		ok = i < s->r->n_entries &&
 		     ub_entry_open((struct ub_str){s->r->entries[i].z, s->r->entries[i].len}, &e) ==
 			     UB_OK;
+		own = ok && memcmp(&e.hash, &s->r->own_entry, sizeof(e.hash)) == 0;
 		pthread_mutex_unlock(&s->r->lock);
 		if (!ok)
 			return;
+		if (own)
+			continue;
 		ub_endpoint_of(&e.actor, &actor);
 		ev.peer = &actor;
 		ub_entry_words(s->c, &e, words, sizeof(words));
@@ -149,6 +154,22 @@ void ub_croom_out(unibus_client *c, struct ub_croom *r, const char *how)
 		ub_croom_event(c, r, &ev, "%s", how);
 }
 
+/* Members whose name this client does not know yet? */
+static bool has_nameless(struct sync *s)
+{
+	bool nameless = false;
+
+	pthread_mutex_lock(&s->r->lock);
+	for (size_t i = 0; i < s->r->state.n_members && !nameless; i++) {
+		char handle[UB_HANDLE_MAX + 1];
+
+		ub_names_get(s->c, &s->r->state.members[i].id, handle);
+		nameless = !handle[0];
+	}
+	pthread_mutex_unlock(&s->r->lock);
+	return nameless;
+}
+
 static void finish(struct sync *s, enum ub_role before)
 {
 	tell_entries(s);
@@ -156,9 +177,11 @@ static void finish(struct sync *s, enum ub_role before)
 		ub_croom_out(s->c, s->r, "this peer was removed from the room, or left it");
 	ub_croom_derive(s->c, s->r);
 	ub_rotation_note(s->c, s->r);
+	if (has_nameless(s))
+		ub_chores_names(s->c, s->r);
 }
 
-ub_err ub_croom_sync_locked(unibus_client *c, struct ub_croom *r)
+static ub_err sync_locked(unibus_client *c, struct ub_croom *r)
 {
 	struct sync s = {.c = c, .r = r};
 	enum ub_role before = own_role(c, r);
@@ -193,7 +216,7 @@ ub_err ub_croom_sync(unibus_client *c, struct ub_croom *r)
 	ub_err err;
 
 	pthread_mutex_lock(&r->sync_lock);
-	err = ub_croom_sync_locked(c, r);
+	err = sync_locked(c, r);
 	pthread_mutex_unlock(&r->sync_lock);
 	return err;
 }

@@ -12,9 +12,6 @@
  * verdicts of ub_entry_open and ub_room_apply; what a call or a file can fail of. */
 UB_MUST_CHECK
 ub_err ub_croom_sync(unibus_client *c, struct ub_croom *r);
-/* The same with r->sync_lock held. */
-UB_MUST_CHECK
-ub_err ub_croom_sync_locked(unibus_client *c, struct ub_croom *r);
 
 /* What the server says of the room, which no signature covers: hints. */
 struct ub_room_hint {

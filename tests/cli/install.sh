@@ -76,6 +76,11 @@ check "the example builds in C++" g++ -std=c++11 $warn -o "$tmp/hello_cxx" -x c+
 check "the example builds with the static library" gcc -std=c11 $warn -o "$tmp/hello_static" $example \
 	$(pkg-config --cflags unibus) -Wl,-Bstatic $(pkg-config --libs unibus) -Wl,-Bdynamic \
 	$(pkg-config --static --libs unibus | sed 's/-lunibus//')
+loop=libunibus/examples/loop.c
+check "the example with a loop of its own builds in C" gcc -std=gnu11 $warn -o "$tmp/loop_c" $loop $flags \
+	-Wl,-rpath,"$tmp/opt/lib"
+check "the example with a loop of its own builds in C++" g++ -std=gnu++11 $warn -o "$tmp/loop_cxx" -x c++ \
+	$loop -x none $flags -Wl,-rpath,"$tmp/opt/lib"
 check "the C example uses the installed library" uses "$tmp/hello_c" "$tmp/opt/lib"
 check "the static example needs no library of ours" sh -c "! ldd '$tmp/hello_static' | grep libunibus"
 for p in c cxx static; do
@@ -117,10 +122,28 @@ says_hello() {
 	cat "$tmp/said"
 	return 1
 }
+# Says the line that it is given, hears it, and ends with its input.
+loops() {
+	export UNIBUS_STATE_DIR="$tmp/state-loop-$1"
+	mkfifo "$tmp/lines-$1"
+	"$tmp/loop_$1" "$tmp/admin.json" room.hello <"$tmp/lines-$1" >"$tmp/said" 2>&1 &
+	pid=$!
+	exec 4>"$tmp/lines-$1"
+	echo "a line" >&4
+	until_true grep -qx 'root: a line' "$tmp/said"
+	heard=$?
+	exec 4>&-
+	wait $pid && [ $heard -eq 0 ] && return
+	cat "$tmp/said"
+	return 1
+}
 if start_bus >"$tmp/bus.log" 2>&1; then
 	echo "ok a bus of installed programs starts"
 	for p in c cxx static; do
 		check "the example ($p) hears its own hello" says_hello $p
+	done
+	for p in c cxx; do
+		check "the example with a loop of its own ($p) says and hears" loops $p
 	done
 	check "the installed clientcheck passes" clientcheck --identity-file "$tmp/admin.json"
 	check "a room that is not there is an error" sh -c "! '$tmp/hello_c' '$tmp/admin.json' room.none </dev/null"

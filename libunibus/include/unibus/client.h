@@ -1,10 +1,11 @@
 /* unibus/client.h: options, connection, state, events, statistics.
  *
  * Threads: options are used by one thread at a time. A client may be used by any number of threads;
- * callbacks come on the library's threads, one at a time per client, and must not block for long
- * nor call unibus_close. After fork() the child must not use a client
- * (UNIBUS_ERR_FORKED_PROCESS). nats.c's process-wide threads are opened once, at the first
- * unibus_connect, and stay. */
+ * callbacks come on a library thread (or in unibus_process: see own_loop), one at a time per
+ * client, and must not block for long nor call unibus_close. After fork() the child must not use a
+ * client: every call is UNIBUS_ERR_FORKED_PROCESS (those without an error do nothing), and so is
+ * unibus_connect when the parent had a client: nats.c's process-wide threads, opened once at the
+ * first unibus_connect, stayed with the parent. The child may exec or exit. */
 #ifndef UNIBUS_CLIENT_H
 #define UNIBUS_CLIENT_H
 
@@ -24,12 +25,13 @@ typedef struct unibus_client unibus_client;
 typedef struct unibus_room unibus_room;
 
 enum unibus_state {
-	UNIBUS_CONNECTING = 1, /* first connection under way, or reconnecting */
+	UNIBUS_CONNECTING = 1, /* first connection under way, or the last one ended */
 	UNIBUS_CONNECTED,
 	UNIBUS_REVOKED, /* for good: the control plane said that this key is revoked */
 	UNIBUS_STOPPED, /* for good: unibus_close, or the key is not registered */
 };
-/* `why` is UNIBUS_OK or the reason of a disconnect. */
+/* `why` is UNIBUS_OK or the reason of a disconnect: UNIBUS_ERR_DISCONNECTED (the server closed it),
+ * UNIBUS_ERR_EXPIRED, UNIBUS_ERR_NETWORK, UNIBUS_ERR_REVOKED, UNIBUS_ERR_UNKNOWN_KEY. */
 typedef void (*unibus_state_fn)(
 	void *arg, unibus_client *client, enum unibus_state state, enum unibus_err why);
 
@@ -90,6 +92,9 @@ UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_options_set_label(
 	unibus_options *o, const char *label);
 /* Signed REST only, no NATS connection: for administration. */
 UNIBUS_API void unibus_options_set_control_only(unibus_options *o, bool on);
+/* For callers with a loop of their own: no callback comes on a library thread. They wait until
+ * unibus_process delivers them; see unibus_client_fd. Default off. */
+UNIBUS_API void unibus_options_set_own_loop(unibus_options *o, bool on);
 /* Join rooms by itself when the inviter's key is pinned. Default on. */
 UNIBUS_API void unibus_options_set_auto_join(unibus_options *o, bool on);
 /* Called with every change of state, and with every event, of the client to be. `arg` is passed on;
@@ -116,8 +121,18 @@ UNIBUS_API enum unibus_state unibus_client_state(unibus_client *client);
 UNIBUS_API UNIBUS_MUST_CHECK enum unibus_err unibus_wait_state(
 	unibus_client *client, enum unibus_state state, unsigned timeout_ms);
 /* Makes every blocking call of this client return UNIBUS_ERR_CANCELLED, from any thread, until
- * called again with false. */
+ * called again with false: at once, or within a second when it waits for a server that takes
+ * nothing any more. What was sent already may have happened. unibus_connect, which has no client
+ * yet, ends at its timeout. */
 UNIBUS_API void unibus_cancel(unibus_client *client, bool on);
+/* With own_loop: a descriptor to poll for reading, which is readable while callbacks wait; not to
+ * be read from or closed. -1 without own_loop. */
+UNIBUS_API int unibus_client_fd(unibus_client *client);
+/* With own_loop: delivers up to `max` callbacks (0: those that wait by now) on the calling thread,
+ * and returns how many. It does not wait for any; a callback may. Returns 0 inside a callback and
+ * while another thread is in it. All other calls may be made on the loop's thread, too. */
+UNIBUS_API size_t unibus_process(unibus_client *client, size_t max);
+
 /* The sentence behind the last failure of a call on this client, for a person: copied, cut to
  * `len`, always terminated. */
 UNIBUS_API void unibus_client_detail(unibus_client *client, char *to, size_t len);
@@ -129,7 +144,10 @@ UNIBUS_API const char *unibus_client_handle(unibus_client *client);
 
 struct unibus_stats {
 	uint64_t sent, received, delivered; /* frames or plain messages */
-	uint64_t reconnects, kicks, requests, failovers;
+	uint64_t reconnects; /* connections that ended by themselves and were replaced */
+	uint64_t kicks;      /* of those: closed by a message server that was still there */
+	uint64_t requests;   /* HTTP */
+	uint64_t failovers;  /* a server, on either plane, was not there and another one was used */
 	uint64_t no_key_epoch, not_a_member, bad_signature, bad_commit, replay, old_epoch,
 		policy_violation, corrupt; /* frames dropped, by verdict */
 	uint64_t missing;                  /* frames of others known not to have arrived */

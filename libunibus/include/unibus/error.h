@@ -84,7 +84,8 @@ extern "C" {
 	X(ROTATION_DUE, 72, 0, "rotation_due", \
 		"the room's key must be rotated before more is sent") \
 	X(FORKED_PROCESS, 73, 0, "forked_process", "the handle belongs to the parent process") \
-	X(NOT_JOINED, 74, 403, "not_joined", "join the room first")
+	X(NOT_JOINED, 74, 403, "not_joined", "join the room first") \
+	X(DISCONNECTED, 75, 0, "disconnected", "the server closed the connection")
 
 /* The number of an outcome. 0 is success; there are no negative numbers. */
 enum unibus_err {
