@@ -1,5 +1,5 @@
-/* Being connected: sessions that end, rights that change under traffic, both planes over TLS,
- * several processes of one peer, calls that are given up. */
+/* Being connected: rights that come under traffic, both planes over TLS, several processes of one
+ * peer, calls that are given up. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,6 @@
 #include <cmocka.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/harness/person.h"
@@ -127,48 +126,6 @@ static void new_rights_lose_and_repeat_nothing_under_traffic(void **state)
 	solo_stop(&s);
 }
 
-static bool has_reconnected(void *arg)
-{
-	struct person *p = arg;
-	struct unibus_stats stats;
-
-	unibus_get_stats(p->c, &stats);
-	return stats.reconnects > 0;
-}
-
-static void sessions_are_renewed_before_they_end(void **state)
-{
-	static const char *const args[] = {"--session-ttl", "2s", NULL};
-	struct stack_options o = {.md_args = args};
-	struct unibus_stats before, after;
-	struct stack short_lived;
-	struct solo s;
-	uint64_t until;
-	struct timespec t;
-	unsigned n = 0;
-
-	(void)state;
-	assert_int_equal(0, stack_start(&short_lived, &o));
-	solo_start(&s, &short_lived, "session", &sealed);
-	/* The first session ends unexpectedly; from then on its length is known. */
-	person_until(s.p, has_reconnected, s.p);
-	person_wait_state(s.p, UNIBUS_CONNECTED);
-	unibus_get_stats(s.p->c, &before);
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	until = (uint64_t)t.tv_sec + 5;
-	while ((uint64_t)t.tv_sec < until && n < 2000) {
-		say_number(s.room, n++);
-		assert_int_equal(UNIBUS_OK, unibus_flush(s.p->c, 10000));
-		wait_numbers(s.p, n - 1, n);
-		(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	}
-	unibus_get_stats(s.p->c, &after);
-	assert_int_equal(before.reconnects, after.reconnects);
-	assert_int_equal(0, after.missing);
-	solo_stop(&s);
-	stack_stop(&short_lived);
-}
-
 static void a_room_made_stricter_goes_on_in_frames(void **state)
 {
 	struct solo s;
@@ -224,16 +181,13 @@ static void both_planes_work_over_tls(void **state)
 static void two_clients_of_one_identity_share_its_state(void **state)
 {
 	struct solo s;
-	struct person *second = person_stranger(&stack);
+	struct person *second;
 	unibus_room *room = NULL;
 	unibus_sub *sub;
 
 	(void)state;
 	solo_start(&s, &stack, "twice", &sealed);
-	unibus_identity_free(second->id);
-	proc_dir_remove(second->dir);
-	second->id = s.p->id;
-	memcpy(second->dir, s.p->dir, sizeof(second->dir));
+	second = person_twin(s.p);
 	person_connect(second);
 	assert_int_equal(UNIBUS_OK, unibus_room_open(second->c, "room.twice", &room));
 	sub = person_listen(second, room);
@@ -252,8 +206,6 @@ static void two_clients_of_one_identity_share_its_state(void **state)
 	assert_int_equal(0, person_count_told(second, UNIBUS_EVENT_FORK));
 	unibus_unsubscribe(sub);
 	unibus_room_free(room);
-	person_close(second);
-	second->id = NULL;
 	person_free(second);
 	solo_stop(&s);
 }
@@ -332,29 +284,6 @@ static void a_call_that_hangs_can_be_cancelled(void **state)
 	solo_stop(&s);
 }
 
-static void a_forked_child_is_refused(void **state)
-{
-	struct solo s;
-	int status = 0;
-	pid_t pid;
-
-	(void)state;
-	solo_start(&s, &stack, "fork", &sealed);
-	pid = fork();
-	if (pid == 0)
-		_exit(unibus_publish_text(s.room, "child") == UNIBUS_ERR_FORKED_PROCESS &&
-					unibus_wait_state(s.p->c, UNIBUS_CONNECTED, 0) ==
-						UNIBUS_ERR_FORKED_PROCESS
-				? 0
-				: 1);
-	assert_int_equal(pid, waitpid(pid, &status, 0));
-	assert_true(WIFEXITED(status));
-	assert_int_equal(0, WEXITSTATUS(status));
-	say_number(s.room, 0);
-	wait_numbers(s.p, 0, 1);
-	solo_stop(&s);
-}
-
 /* ---- a server that forgets ---- */
 
 static void copy_file(const char *from, const char *to)
@@ -401,13 +330,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(new_rights_lose_and_repeat_nothing_under_traffic),
-		cmocka_unit_test(sessions_are_renewed_before_they_end),
 		cmocka_unit_test(a_room_made_stricter_goes_on_in_frames),
 		cmocka_unit_test(both_planes_work_over_tls),
 		cmocka_unit_test(two_clients_of_one_identity_share_its_state),
 		cmocka_unit_test(a_control_plane_that_is_not_there_is_passed_over),
 		cmocka_unit_test(a_call_that_hangs_can_be_cancelled),
-		cmocka_unit_test(a_forked_child_is_refused),
 		cmocka_unit_test(a_server_restored_from_an_old_backup_is_noticed),
 	};
 

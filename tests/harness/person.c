@@ -114,6 +114,21 @@ struct person *person_stranger(const struct stack *s)
 	return p;
 }
 
+struct person *person_twin(const struct person *p)
+{
+	struct person *twin = person_stranger(p->stack);
+
+	unibus_identity_free(twin->id);
+	proc_dir_remove(twin->dir);
+	twin->twin = true;
+	twin->id = p->id;
+	twin->ctrl_urls = p->ctrl_urls;
+	twin->nats_urls = p->nats_urls;
+	copy(twin->handle, sizeof(twin->handle), p->handle);
+	copy(twin->dir, sizeof(twin->dir), p->dir);
+	return twin;
+}
+
 static int post(struct person *p, const char *target, const char *body)
 {
 	return call_rest(&(struct call){.stack = p->stack,
@@ -158,10 +173,14 @@ unibus_options *person_options(struct person *p)
 	(void)snprintf(state, sizeof(state), "%s/state", p->dir);
 	assert_int_equal(UNIBUS_OK, unibus_options_new(&o));
 	assert_int_equal(UNIBUS_OK, unibus_options_set_identity(o, p->id));
-	assert_int_equal(UNIBUS_OK, unibus_options_add_ctrl(o, p->stack->http_url));
+	assert_int_equal(UNIBUS_OK,
+		unibus_options_add_ctrl(o, p->ctrl_urls ? p->ctrl_urls : p->stack->http_url));
 	(void)snprintf(nats, sizeof(nats), "nats://127.0.0.1:%u", p->nats_port);
-	assert_int_equal(
-		UNIBUS_OK, unibus_options_add_nats(o, p->nats_port ? nats : p->stack->nats_url));
+	if (p->nats_urls)
+		assert_int_equal(UNIBUS_OK, unibus_options_add_nats(o, p->nats_urls));
+	else
+		assert_int_equal(UNIBUS_OK,
+			unibus_options_add_nats(o, p->nats_port ? nats : p->stack->nats_url));
 	assert_int_equal(UNIBUS_OK, unibus_options_set_state_dir(o, state));
 	if (p->stack->ca[0])
 		assert_int_equal(UNIBUS_OK, unibus_options_set_ca(o, p->stack->ca));
@@ -194,8 +213,10 @@ void person_free(struct person *p)
 		return;
 	if (p->c)
 		person_close(p);
-	unibus_identity_free(p->id);
-	proc_dir_remove(p->dir);
+	if (!p->twin) {
+		unibus_identity_free(p->id);
+		proc_dir_remove(p->dir);
+	}
 	(void)pthread_cond_destroy(&p->changed);
 	(void)pthread_mutex_destroy(&p->lock);
 	free(p);

@@ -32,6 +32,8 @@ struct told {
 struct person {
 	const struct stack *stack;
 	uint16_t nats_port; /* where the message server is for this one; 0: the stack's */
+	const char *ctrl_urls, *nats_urls; /* others than the stack's; NULL: those */
+	bool twin;                         /* identity and folder are another person's */
 	char handle[33], dir[PROC_PATH];
 	unibus_identity *id;
 	unibus_client *c;
@@ -49,6 +51,8 @@ struct person {
 struct person *person_new(const struct stack *s, const char *handle);
 /* The same, but nobody knows of it. */
 struct person *person_stranger(const struct stack *s);
+/* Another process, as it were, of the same identity and state; to be freed before it. */
+struct person *person_twin(const struct person *p);
 /* Closes what is open, forgets everything. */
 void person_free(struct person *p);
 
