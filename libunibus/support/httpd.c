@@ -319,6 +319,8 @@ static unsigned or_default(unsigned v, unsigned dflt)
 static void set_defaults(struct httpd_config *c)
 {
 	c->threads = or_default(c->threads, 2);
+	if (c->threads > HTTPD_THREADS_MAX)
+		c->threads = HTTPD_THREADS_MAX;
 	c->workers = or_default(c->workers, 8);
 	c->queue_max = or_default(c->queue_max, 256);
 	c->connections_max = or_default(c->connections_max, UB_HTTP_CONNECTIONS_MAX);
@@ -328,24 +330,30 @@ static void set_defaults(struct httpd_config *c)
 		c->bodies_max = 256UL * 1024 * 1024;
 }
 
-static ub_err daemon_start(struct httpd *h)
+static enum MHD_Result admits(void *cls, const struct sockaddr *sa, socklen_t len)
 {
-	unsigned per_ip = h->c.connections_max / 4 ? h->c.connections_max / 4 : 1;
-	/* One event loop is no pool to libmicrohttpd. */
-	unsigned pool = h->c.threads > 1 ? h->c.threads : 0;
+	(void)len;
+	return httpd_conn_admit(cls, sa) ? MHD_YES : MHD_NO;
+}
+
+static ub_err loop_start(struct httpd *h)
+{
+	struct httpd_loop *loop = &h->loops[h->n_loops];
+	unsigned share = h->c.connections_max / h->c.threads;
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
 			 (h->tls ? MHD_USE_TLS : 0U);
 
-	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, handle, h, MHD_OPTION_LISTEN_SOCKET,
+	loop->daemon = MHD_start_daemon(flags, 0, admits, loop, handle, h, MHD_OPTION_LISTEN_SOCKET,
 		h->listener, MHD_OPTION_URI_LOG_CALLBACK, target_seen, h,
 		MHD_OPTION_NOTIFY_COMPLETED, completed, h, MHD_OPTION_NOTIFY_CONNECTION,
-		httpd_conn_notify, h, MHD_OPTION_CONNECTION_LIMIT, h->c.connections_max,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_ip, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)(2 * UB_HEADER_BYTES_MAX), MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_THREAD_POOL_SIZE, pool, MHD_OPTION_HTTPS_PRIORITIES,
-		httpd_tls_priorities, MHD_OPTION_HTTPS_CERT_CALLBACK, httpd_tls_chooser(),
-		MHD_OPTION_END);
-	return h->daemon ? UB_OK : UNIBUS_ERR_NOMEM;
+		httpd_conn_notify, loop, MHD_OPTION_CONNECTION_LIMIT, share ? share : 1,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)(2 * UB_HEADER_BYTES_MAX),
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_HTTPS_PRIORITIES, httpd_tls_priorities,
+		MHD_OPTION_HTTPS_CERT_CALLBACK, httpd_tls_chooser(), MHD_OPTION_END);
+	if (!loop->daemon)
+		return UNIBUS_ERR_NOMEM;
+	h->n_loops++;
+	return UB_OK;
 }
 
 ub_err httpd_start(const struct httpd_config *c, struct httpd **ret)
@@ -371,8 +379,10 @@ ub_err httpd_start(const struct httpd_config *c, struct httpd **ret)
 		err = httpd_conns_start(&h->conns, h->c.header_ms);
 	if (!err)
 		err = httpd_pool_start(&h->pool, h->c.workers, h->c.queue_max);
-	if (!err)
-		err = daemon_start(h);
+	for (unsigned i = 0; i < h->c.threads; i++)
+		h->loops[i].h = h;
+	while (!err && h->n_loops < h->c.threads)
+		err = loop_start(h);
 	if (err)
 		return err;
 	*ret = UB_TAKE(h);
@@ -397,8 +407,8 @@ void httpd_stop_accepting(struct httpd *h)
 	first = !h->stopping;
 	h->stopping = true;
 	pthread_mutex_unlock(&h->lock);
-	if (first && h->daemon)
-		(void)MHD_quiesce_daemon(h->daemon); /* gives our own listener back */
+	for (unsigned i = 0; first && i < h->n_loops; i++)
+		(void)MHD_quiesce_daemon(h->loops[i].daemon); /* gives our own listener back */
 }
 
 static void drain(struct httpd *h)
@@ -419,12 +429,12 @@ void httpd_free(struct httpd *h)
 	if (!h)
 		return;
 	httpd_stop_accepting(h);
-	if (h->daemon)
+	if (h->n_loops)
 		drain(h);
 	/* Nothing may be suspended when the daemon stops. */
 	httpd_pool_stop(&h->pool);
-	if (h->daemon)
-		MHD_stop_daemon(h->daemon);
+	for (unsigned i = 0; i < h->n_loops; i++)
+		MHD_stop_daemon(h->loops[i].daemon);
 	httpd_conns_stop(&h->conns);
 	if (h->listener >= 0)
 		(void)close(h->listener); /* nothing to lose */

@@ -52,12 +52,39 @@ static void peer_of(struct httpd_conn *c, const struct sockaddr *sa)
 	}
 }
 
-static struct httpd_conn *conn_new(struct httpd *h, struct MHD_Connection *con)
+static bool is_peer(const struct httpd_conn *c, const uint8_t *peer, size_t len)
+{
+	return c->peer_len == len && memcmp(c->peer, peer, len) == 0;
+}
+
+bool httpd_conn_admit(struct httpd_loop *loop, const struct sockaddr *sa)
+{
+	struct httpd *h = loop->h;
+	struct httpd_conns *cs = &h->conns;
+	struct httpd_conn want = {.h = h};
+	unsigned max = h->c.connections_max / 4, n = 0;
+	bool ok;
+
+	peer_of(&want, sa);
+	pthread_mutex_lock(&cs->lock);
+	for (const struct httpd_conn *c = cs->head; c; c = c->next)
+		n += is_peer(c, want.peer, want.peer_len);
+	for (unsigned i = 0; i < h->c.threads; i++)
+		n += &h->loops[i] != loop && is_peer(&want, h->loops[i].peer, h->loops[i].peer_len);
+	ok = n < (max ? max : 1);
+	loop->peer_len = ok ? want.peer_len : 0;
+	memcpy(loop->peer, want.peer, sizeof(loop->peer));
+	pthread_mutex_unlock(&cs->lock);
+	return ok;
+}
+
+static struct httpd_conn *conn_new(struct httpd_loop *loop, struct MHD_Connection *con)
 {
 	const union MHD_ConnectionInfo *fd =
 		MHD_get_connection_info(con, MHD_CONNECTION_INFO_CONNECTION_FD);
 	const union MHD_ConnectionInfo *addr =
 		MHD_get_connection_info(con, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	struct httpd *h = loop->h;
 	struct httpd_conns *cs = &h->conns;
 	struct httpd_conn *c;
 
@@ -71,6 +98,7 @@ static struct httpd_conn *conn_new(struct httpd *h, struct MHD_Connection *con)
 	peer_of(c, addr->client_addr);
 	httpd_conn_expect(c, h->c.header_ms);
 	pthread_mutex_lock(&cs->lock);
+	loop->peer_len = 0;
 	c->next = cs->head;
 	if (cs->head)
 		cs->head->prev = c;

@@ -6,13 +6,14 @@
 #define UB_HTTPD_IMPL_H
 
 #include <microhttpd.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 
 #include "core/buf.h"
 #include "support/httpd.h"
+#include "support/httpd_pool.h"
 
+#define HTTPD_THREADS_MAX 64
 #define HTTPD_PARAMS_MAX 4
 #define HTTPD_QUERY_MAX 8
 #define HTTPD_REPLY_HEADERS_MAX 8
@@ -41,16 +42,6 @@ struct httpd_conns {
 	unsigned tick_ms; /* how late a deadline may be noticed */
 	pthread_t reaper;
 	bool running;
-};
-
-struct httpd_pool {
-	pthread_mutex_t lock;
-	pthread_cond_t some;
-	struct httpd_req *head, *tail;
-	unsigned n, max;
-	bool stop;
-	pthread_t *threads;
-	unsigned n_threads;
 };
 
 enum httpd_phase {
@@ -99,9 +90,20 @@ struct httpd_req {
 
 struct httpd_tls;
 
+struct httpd_loop {
+	struct httpd *h;
+	struct MHD_Daemon *daemon;
+	/* Who was let in and is not in the list yet; the list's lock. */
+	uint8_t peer[8];
+	size_t peer_len;
+};
+
 struct httpd {
 	struct httpd_config c;
-	struct MHD_Daemon *daemon;
+	/* One event loop each, over the one listener. Not one daemon with a pool of them: its
+	 * MHD_quiesce_daemon aborts when a loop of it is quicker (0.9.75). */
+	struct httpd_loop loops[HTTPD_THREADS_MAX];
+	unsigned n_loops;
 	struct httpd_tls *tls; /* NULL: plain */
 	int listener;
 	uint16_t port;
@@ -119,6 +121,8 @@ ub_err httpd_conns_start(struct httpd_conns *cs, unsigned header_ms);
 void httpd_conns_stop(struct httpd_conns *cs);
 void httpd_conn_notify(void *cls, struct MHD_Connection *con, void **socket_context,
 	enum MHD_ConnectionNotificationCode code);
+/* Lets one more in of that address, unless it has its share. */
+bool httpd_conn_admit(struct httpd_loop *loop, const struct sockaddr *sa);
 struct httpd_conn *httpd_conn_of(struct MHD_Connection *con);     /* NULL: no memory for one */
 void httpd_conn_expect(struct httpd_conn *c, uint64_t within_ms); /* 0: nothing */
 /* Takes memory for a body: false when all would have too much, or the address more than half. */
@@ -129,12 +133,6 @@ void httpd_conn_let_go(struct httpd_conn *c); /* of all it holds */
 void httpd_screen(struct httpd_req *r, const char *version);
 void httpd_find_route(struct httpd_req *r);
 bool httpd_routes_ok(const struct httpd_route *routes, size_t n);
-
-/* Workers: httpd_pool.c. */
-ub_err httpd_pool_start(struct httpd_pool *p, unsigned threads, unsigned queue_max);
-void httpd_pool_stop(struct httpd_pool *p); /* finishes what is queued */
-/* Suspends the connection and queues the request; false when the queue is full. */
-bool httpd_pool_submit(struct httpd_pool *p, struct httpd_req *r);
 
 /* Certificates: httpd_tls.c. */
 ub_err httpd_tls_new(const char *cert, const char *key, struct httpd_tls **ret);

@@ -120,6 +120,28 @@ static void a_full_queue_is_503_and_what_waits_is_served(void **state)
 	httpd_free(h);
 }
 
+/* Loops that are woken by a peer who leaves just when no more are to be accepted. */
+static void stopping_while_peers_leave_ends_well(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 300; i++) {
+		struct app app;
+		struct httpd_config c;
+		struct httpd *h;
+		int fds[4];
+
+		app_init(&app);
+		c = config(&app);
+		c.threads = 4;
+		assert_int_equal(httpd_start(&c, &h), UB_OK);
+		for (size_t k = 0; k < UB_ARRAY_LEN(fds); k++)
+			fds[k] = raw_connect(httpd_port(h));
+		for (size_t k = 0; k < UB_ARRAY_LEN(fds); k++)
+			close(fds[k]);
+		httpd_free(h);
+	}
+}
+
 static void *stopper(void *arg)
 {
 	httpd_free(arg);
@@ -312,6 +334,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			an_address_over_its_share_is_told_when_to_come_back, set_up, tear_down),
 		cmocka_unit_test(a_full_queue_is_503_and_what_waits_is_served),
+		cmocka_unit_test(stopping_while_peers_leave_ends_well),
 		cmocka_unit_test(stopping_answers_what_was_read),
 		cmocka_unit_test_setup_teardown(
 			a_client_that_leaves_while_its_request_waits_harms_nobody, set_up,
