@@ -25,7 +25,8 @@ struct cli { /* all options of all subcommands; rows say which apply */
 	uint64_t timeout_ms;
 	bool json;
 
-	const char *out, *role, *label, *fingerprint, *reply, *thread, *type, *since, *durable;
+	const char *out, *role, *label, *fingerprint, *reply, *thread, *type, *since, *durable,
+		*name;
 	bool plain, no_encrypt, no_sign, persist, yes, wait;
 	int history;
 	uint64_t count, for_ms, limit, from, retain_messages, retain_bytes, retain_age_ms;
@@ -55,7 +56,7 @@ struct cli_command {
 
 /* The tables, one a file, each ended by a row without a name. */
 extern const struct cli_command cli_id_commands[], cli_call_commands[], cli_users_commands[],
-	cli_room_commands[], cli_message_commands[], cli_completion_commands[];
+	cli_room_commands[], cli_message_commands[], cli_blob_commands[], cli_completion_commands[];
 /* All of them in the order of --help, ended by NULL. */
 extern const struct cli_command *const cli_tables[];
 
