@@ -252,6 +252,63 @@ static void a_durable_subscription_goes_on_where_it_was(void **state)
 	two_stop(&t);
 }
 
+/* ---- the program ---- */
+
+struct cli {
+	char program[PROC_PATH], id[PROC_PATH], dir[PROC_PATH + 8], out[4096];
+};
+
+/* Runs "unibus ..." as carol; the exit code. */
+static int run(struct cli *c, const char *const *words)
+{
+	const char *argv[24] = {c->program};
+	const char *const more[] = {"--identity", c->id, "--state-dir", c->dir, "--ctrl",
+		stack.http_url, "--nats", stack.nats_url};
+	struct ub_buf out = UB_BUF(sizeof(c->out));
+	size_t n = 1;
+	int code;
+
+	for (; *words; words++)
+		argv[n++] = *words;
+	for (size_t i = 0; i < UB_ARRAY_LEN(more); i++)
+		argv[n++] = more[i];
+	code = proc_run(argv, NULL, &out);
+	(void)snprintf(c->out, sizeof(c->out), "%s", ub_buf_cstr(&out) ? ub_buf_cstr(&out) : "");
+	ub_buf_deinit(&out);
+	return code;
+}
+
+#define RUN(c, ...) run(c, (const char *const[]){__VA_ARGS__, NULL})
+
+static void the_program_waits_and_reads_back(void **state)
+{
+	static const char *const bad[] = {"yesterday", "last:0", "last:100001", "-1", "last:", ""};
+	struct cli c;
+	struct person *carol = person_new_file(&stack, "c.cli", c.id);
+
+	(void)state;
+	proc_program("unibus", c.program);
+	(void)snprintf(c.dir, sizeof(c.dir), "%s/state", carol->dir);
+	assert_int_equal(0, RUN(&c, "room", "create", "kept.cli", "--persist", "--retain-messages",
+				    "10", "--retain-age", "7d"));
+	assert_int_equal(2, RUN(&c, "room", "create", "kept.cli2", "--retain-messages", "10"));
+	assert_int_equal(0, RUN(&c, "send", "kept.cli", "one", "--wait"));
+	assert_int_equal(0, RUN(&c, "send", "kept.cli", "two", "--wait", "--json"));
+	assert_non_null(strstr(c.out, "\"position\":"));
+	assert_int_equal(0, RUN(&c, "tail", "kept.cli", "--since", "all", "--count", "2"));
+	assert_non_null(strstr(c.out, "one"));
+	assert_non_null(strstr(c.out, "two"));
+	assert_int_equal(0, RUN(&c, "tail", "kept.cli", "--since", "last:1", "--count", "1"));
+	assert_null(strstr(c.out, "one"));
+	assert_int_equal(0, RUN(&c, "tail", "kept.cli", "--durable", "d", "--count", "1"));
+	assert_non_null(strstr(c.out, "one"));
+	for (size_t i = 0; i < UB_ARRAY_LEN(bad); i++)
+		assert_int_equal(2, RUN(&c, "tail", "kept.cli", "--since", bad[i]));
+	assert_int_equal(2, RUN(&c, "tail", "kept.cli", "--since", "all", "--durable", "d"));
+	assert_int_equal(1, RUN(&c, "tail", "kept.cli", "--durable", "no/name"));
+	person_free(carol);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +319,7 @@ int main(void)
 		cmocka_unit_test(under_since_join_he_reads_only_what_came_after),
 		cmocka_unit_test(history_comes_page_by_page),
 		cmocka_unit_test(a_durable_subscription_goes_on_where_it_was),
+		cmocka_unit_test(the_program_waits_and_reads_back),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

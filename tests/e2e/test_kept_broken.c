@@ -13,7 +13,6 @@
 #include "core/json.h"
 #include "core/num.h"
 #include "core/subject.h"
-#include "tests/harness/call.h"
 #include "tests/harness/rawbus.h"
 #include "tests/harness/tap.h"
 #include "tests/harness/two.h"
@@ -280,8 +279,8 @@ static void headers_of_others_making_are_found_out(void **state)
 	for (size_t i = 0; i < UB_ARRAY_LEN(ROWS); i++) {
 		size_t n = strlen("NATS/1.0\r\n\r\n\r\n") + strlen(ROWS[i]);
 
-		rawbus_send(&r, "HPUB %s %zu %zu\r\nNATS/1.0\r\n%s\r\n\r\nlies\r\n", subject.z,
-			n, n + 4, ROWS[i]);
+		rawbus_send(&r, "HPUB %s %zu %zu\r\nNATS/1.0\r\n%s\r\n\r\nlies\r\n", subject.z, n,
+			n + 4, ROWS[i]);
 		assert_true(rawbus_quiet(&r));
 		/* What comes next is delivered, once, in its place. */
 		(void)two_say(t.a, 2 + (unsigned)i, 2 + (unsigned)i);
@@ -298,24 +297,6 @@ static void headers_of_others_making_are_found_out(void **state)
 }
 
 /* ---- killed ---- */
-
-/* A peer whose keys are in a file, for the program. */
-static void with_a_file(struct person *p, const char *handle, char path[PROC_PATH])
-{
-	char body[256];
-
-	assert_true(snprintf(path, PROC_PATH, "%s/id.json", p->dir) < PROC_PATH);
-	unibus_identity_free(p->id);
-	assert_int_equal(UNIBUS_OK, unibus_identity_create(path, &p->id));
-	(void)snprintf(body, sizeof(body), "{\"sign_pub\":\"%s\",\"handle\":\"%s\"}",
-		unibus_identity_sign_pub(p->id), handle);
-	assert_int_equal(201, call_rest(&(struct call){.stack = &stack,
-						.key = &stack.admin,
-						.method = "POST",
-						.target = "/users",
-						.body = body},
-				      NULL));
-}
 
 /* What the program printed, as one that keeps positions with what it does would have it: a
  * repeated message that is there already is not taken again. How many. */
@@ -355,7 +336,7 @@ static unsigned read_printed(const char *path, bool *seen, size_t n)
 static void a_subscriber_that_is_killed_goes_on_without_loss_or_doubles(void **state)
 {
 	struct two t;
-	struct person *carol = person_stranger(&stack);
+	struct person *carol = NULL;
 	char id[PROC_PATH], dir[PROC_PATH + 8], log[PROC_PATH + 8], program[PROC_PATH];
 	const char *argv[] = {program, "tail", NULL, "--json", "--durable", "w", "--identity", id,
 		"--state-dir", dir, "--ctrl", stack.http_url, "--nats", stack.nats_url, NULL};
@@ -367,7 +348,7 @@ static void a_subscriber_that_is_killed_goes_on_without_loss_or_doubles(void **s
 	(void)state;
 	two_start(&t, &stack, "killed", &two_kept, (struct two_at){0});
 	two_acks_init(&x);
-	with_a_file(carol, "c.killed", id);
+	carol = person_new_file(&stack, "c.killed", id);
 	(void)snprintf(dir, sizeof(dir), "%s/state", carol->dir);
 	(void)snprintf(log, sizeof(log), "%s/log", carol->dir);
 	proc_program("unibus", program);

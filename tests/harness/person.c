@@ -148,12 +148,32 @@ int person_register(struct person *p)
 	return post(p, "/users", body);
 }
 
+static void enrol(struct person *p, const char *handle)
+{
+	char body[256];
+
+	copy(p->handle, sizeof(p->handle), handle);
+	(void)snprintf(body, sizeof(body), "{\"sign_pub\":\"%s\",\"handle\":\"%s\"}",
+		unibus_identity_sign_pub(p->id), handle);
+	assert_int_equal(201, post(p, "/users", body));
+}
+
 struct person *person_new(const struct stack *s, const char *handle)
 {
 	struct person *p = person_stranger(s);
 
-	copy(p->handle, sizeof(p->handle), handle);
-	assert_int_equal(201, person_register(p));
+	enrol(p, handle);
+	return p;
+}
+
+struct person *person_new_file(const struct stack *s, const char *handle, char ret_path[PROC_PATH])
+{
+	struct person *p = person_stranger(s);
+
+	assert_true(snprintf(ret_path, PROC_PATH, "%s/id.json", p->dir) < PROC_PATH);
+	unibus_identity_free(p->id);
+	assert_int_equal(UNIBUS_OK, unibus_identity_create(ret_path, &p->id));
+	enrol(p, handle);
 	return p;
 }
 

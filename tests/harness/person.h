@@ -49,7 +49,9 @@ struct person {
 
 /* A new identity in a folder of its own, registered as an active user. */
 struct person *person_new(const struct stack *s, const char *handle);
-/* The same, but nobody knows of it. */
+/* The same, its keys in a file in that folder, for programs. */
+struct person *person_new_file(const struct stack *s, const char *handle, char ret_path[PROC_PATH]);
+/* The same as person_new, but nobody knows of it. */
 struct person *person_stranger(const struct stack *s);
 /* Another process, as it were, of the same identity and state; to be freed before it. */
 struct person *person_twin(const struct person *p);
