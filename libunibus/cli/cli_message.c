@@ -174,6 +174,20 @@ static void put_message_json(const struct unibus_msg *m)
 	cli_put_json(v);
 }
 
+/* A message that names a file: what it is, and by which reference it is fetched. */
+static bool put_file(const struct unibus_msg *m)
+{
+	struct unibus_blob_info info;
+
+	if (strcmp(m->media_type, UNIBUS_BLOB_TYPE) != 0 ||
+		unibus_blob_parse(m->data, m->len, &info) != UNIBUS_OK)
+		return false;
+	printf("<file ");
+	cli_put_safe(info.name, strlen(info.name));
+	printf(", %llu bytes, %s>", (unsigned long long)info.size, m->ref ? m->ref : "");
+	return true;
+}
+
 static void put_message(const struct unibus_msg *m)
 {
 	char when[32];
@@ -187,7 +201,9 @@ static void put_message(const struct unibus_msg *m)
 	printf("%s  ", m->sender && !m->verified ? " (not signed)" : "");
 	if (m->kind != UNIBUS_MESSAGE)
 		printf("[%s %s] ", kind_word(m->kind), m->reply ? m->reply : "");
-	if (m->media_type[0]) {
+	if (put_file(m)) {
+		/* said */
+	} else if (m->media_type[0]) {
 		putchar('<');
 		cli_put_safe(m->media_type, strlen(m->media_type));
 		printf(", %zu bytes>", m->len);

@@ -23,3 +23,5 @@ some(v('nkey').keys, 6).forEach((x, i) => {
 });
 some(v('ulid').good ?? v('ulid').ulids ?? [], 4).forEach((x, i) => put('codecs', 40 + i, x.text ?? x.ulid));
 ['0', '18446744073709551615', '90', '250ms', '7d', '12h'].forEach((x, i) => put('numbers', i, x));
+some(v('blob').refs, 8).forEach((x, i) => put('blob', i, x.text));
+some(v('blob').sealed, 3).forEach((x, i) => put('blob', 20 + i, Buffer.from(x.stored, 'hex')));

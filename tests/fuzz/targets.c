@@ -2,6 +2,7 @@
 
 #include "core/b32.h"
 #include "core/b64url.h"
+#include "core/blob.h"
 #include "core/claims.h"
 #include "core/endpoint.h"
 #include "core/entry.h"
@@ -241,7 +242,34 @@ static void fuzz_kv(const uint8_t *data, size_t len)
 	ub_assert(kv_info_parse(&a, &info) || info.status.replicas > 0);
 }
 
+/* What reads is written again as the same thing; and no bytes are opened as a chunk. */
+static void fuzz_blob(const uint8_t *data, size_t len)
+{
+	static const struct ub_symkey key = {{7}};
+	static const struct ub_room_id room = {{9}};
+	UB_CLEANUP(ub_buf_deinit) struct ub_buf again = UB_BUF(4096);
+	uint8_t content[UB_BLOB_CHUNK];
+	struct ub_blob_ref r = {0}, back = {0};
+	struct ub_blob_stream s;
+	uint64_t n;
+
+	ub_assert(ub_blob_content_len(len, &n) || ub_blob_stored_len(n) == len);
+	if (len > UB_BLOB_HEADER && len - UB_BLOB_HEADER <= sizeof(content)) {
+		ub_blob_stream_init(&s, &key, &room, data);
+		ub_assert(ub_blob_open_chunk(&s,
+			(struct ub_bytes){data + UB_BLOB_HEADER, len - UB_BLOB_HEADER}, true,
+			content));
+	}
+	if (ub_blob_ref_get(as_text(data, len), &r))
+		return;
+	ub_assert(!ub_blob_name_check(ub_str(r.name)) && !ub_blob_type_check(ub_str(r.type)));
+	ub_blob_ref_put(&r, &again);
+	ub_assert(!ub_blob_ref_get(ub_buf_text(&again), &back));
+	ub_assert(!memcmp(&r, &back, sizeof(r)));
+}
+
 const struct fuzz_target fuzz_targets[] = {
+	{"blob", fuzz_blob},
 	{"codecs", fuzz_codecs},
 	{"entry", fuzz_entry},
 	{"frame", fuzz_frame},
