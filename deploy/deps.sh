@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.."
 
 PACKAGES="gcc make pkg-config git ca-certificates libc6-dev libnats-dev libsodium-dev
 libmicrohttpd-dev libgnutls28-dev libssl-dev libjansson-dev libsqlite3-dev libcurl4-openssl-dev uthash-dev
-libcmocka-dev clang libclang-rt-14-dev clang-format sqlite3 openssl curl procps mandoc g++"
+libedit-dev libcmocka-dev clang libclang-rt-14-dev clang-format sqlite3 openssl curl procps mandoc g++"
 NATS_MIN=2.14.3
 NATS_SUITE=forky
 TOOLS=build/tools

@@ -21,7 +21,7 @@ $(STAGE)/%: $(B)/% FORCE
 	@mkdir -p $(@D)
 	@$(CC) $(LDFLAGS_ALL) $(LDFLAGS_V) $(LDFLAGS) -pie -o $@ $($*_OBJS) \
 		-Wl,--start-group $(B)/libsupport.a $(B)/libcore.a -Wl,--end-group $(B)/libunibus.so \
-		-Wl,-rpath,'$$ORIGIN/$(RUNPATH)' $(LIBS_SUPPORT) $(LIBS_CORE)
+		-Wl,-rpath,'$$ORIGIN/$(RUNPATH)' $(LIBS_SUPPORT) $(LIBS_CORE) $(if $(filter unibus,$*),-ledit)
 
 $(STAGE)/unibus.pc: libunibus/libunibus.pc.in FORCE
 	@mkdir -p $(@D)

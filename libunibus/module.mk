@@ -24,5 +24,5 @@ $(B)/libunibus.a: $(core_OBJS) $(client_OBJS) libunibus/module.mk
 	@ar rcs $@ $(B)/libunibus.o
 
 # The tool is a peer like any other: it links the shared library and uses the public API only.
-$(eval $(call program,unibus,$(wildcard libunibus/cli/*.c),support core,$(value PEER_LIBS)))
+$(eval $(call program,unibus,$(wildcard libunibus/cli/*.c),support core,$(value PEER_LIBS) -ledit))
 $(B)/unibus: $(B)/libunibus.so

@@ -259,7 +259,7 @@ static size_t shown(const unsigned char *p, size_t len)
 	return n == 2 && p[0] == 0xc2 && p[1] < 0xa0 ? 0 : n;
 }
 
-void cli_put_safe(const char *text, size_t len)
+void cli_put_safe_to(FILE *to, const char *text, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)text;
 
@@ -267,18 +267,23 @@ void cli_put_safe(const char *text, size_t len)
 		size_t n = shown(p + i, len - i);
 
 		if (n) {
-			fwrite(p + i, 1, n, stdout);
+			fwrite(p + i, 1, n, to);
 			i += n;
 			continue;
 		}
 		if (p[i] == '\n')
-			fputs("\n    ", stdout);
+			fputs("\n    ", to);
 		else if (p[i] == '\t')
-			putchar('\t');
+			putc('\t', to);
 		else
-			printf("\\x%02x", p[i]);
+			fprintf(to, "\\x%02x", p[i]);
 		i++;
 	}
+}
+
+void cli_put_safe(const char *text, size_t len)
+{
+	cli_put_safe_to(stdout, text, len);
 }
 
 const char *cli_field(json_t *v, const char *key, char to[CLI_FIELD_MAX])
@@ -305,7 +310,8 @@ const char *cli_field(json_t *v, const char *key, char to[CLI_FIELD_MAX])
 
 void cli_put_json(json_t *v)
 {
-	UB_CLEANUP(ub_freep) char *text = v ? json_dumps(v, JSON_COMPACT) : NULL;
+	UB_CLEANUP(ub_freep)
+	char *text = v ? json_dumps(v, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
 
 	if (text)
 		puts(text);

@@ -8,6 +8,7 @@
 #define CLI_H
 
 #include <jansson.h>
+#include <stdio.h>
 #include <unibus/unibus.h>
 
 #include "core/base.h"
@@ -25,15 +26,18 @@ struct cli { /* all options of all subcommands; rows say which apply */
 	uint64_t timeout_ms;
 	bool json;
 
-	const char *out, *role, *label, *fingerprint, *reply, *thread, *type, *since, *durable,
-		*name;
+	const char *out, *role, *label, *fingerprint, *reply, *thread, *type, *since, *durable;
 	bool plain, no_encrypt, no_sign, persist, yes, wait;
-	int history;
+	bool encrypt, sign, messages;
+	int history, kind;
 	uint64_t count, for_ms, limit, from, retain_messages, retain_bytes, retain_age_ms;
+	const char *exec, *name;
+	uint64_t exec_timeout_ms, parallel, size;
 
 	const char *args[64];
 	size_t n_args;
 	const struct cli_command *command;
+	struct chat *chat;        /* of the subcommand chat */
 	unibus_state_fn on_state; /* of commands that go on; NULL: the outcome says enough */
 	unibus_event_fn on_event;
 	bool was_lost; /* of on_state only */
@@ -56,7 +60,8 @@ struct cli_command {
 
 /* The tables, one a file, each ended by a row without a name. */
 extern const struct cli_command cli_id_commands[], cli_call_commands[], cli_users_commands[],
-	cli_room_commands[], cli_message_commands[], cli_blob_commands[], cli_completion_commands[];
+	cli_room_commands[], cli_message_commands[], cli_work_commands[], cli_bench_commands[],
+	cli_chat_commands[], cli_blob_commands[], cli_completion_commands[];
 /* All of them in the order of --help, ended by NULL. */
 extern const struct cli_command *const cli_tables[];
 
@@ -130,6 +135,7 @@ int cli_call(struct cli *c, const char *method, const char *target, json_t *body
 /* Text that came from others, on stdout: control characters are escaped, so that a message cannot
  * drive the terminal; lines after the first are indented, so that it cannot pass for another. */
 void cli_put_safe(const char *text, size_t len);
+void cli_put_safe_to(FILE *to, const char *text, size_t len);
 #define CLI_FIELD_MAX 512
 /* A text of an answer as it may be shown: on one line, cut when longer; "-" when there is none. */
 const char *cli_field(json_t *v, const char *key, char to[CLI_FIELD_MAX]);

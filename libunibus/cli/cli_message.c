@@ -1,13 +1,24 @@
 #include <stdatomic.h>
 
-#include "cli/cli.h"
+#include "cli/listen.h"
 #include "core/b64url.h"
 #include "core/buf.h"
 #include "core/limits.h"
 #include "core/num.h"
 #include "support/process.h"
 
+/* Index plus 1 is the kind. What is left out is not for people to send. */
+static const char *const kinds[] = {
+	"message", "react", "edit", "redact", "request", "response", NULL};
+
 static const struct opt_row send_rows[] = {
+	{.name = "kind",
+		.value = "KIND",
+		.type = OPT_CHOICE,
+		.offset = offsetof(struct cli, kind),
+		.choices = kinds,
+		.dflt = "message",
+		.help = "message, react, edit, redact, request or response"},
 	{.name = "thread",
 		.value = "REF",
 		.type = OPT_TEXT,
@@ -17,7 +28,7 @@ static const struct opt_row send_rows[] = {
 		.value = "REF",
 		.type = OPT_TEXT,
 		.offset = offsetof(struct cli, reply),
-		.help = "the message answered"},
+		.help = "the message answered, changed or reacted to"},
 	{.name = "type",
 		.value = "MEDIA_TYPE",
 		.type = OPT_TEXT,
@@ -55,8 +66,7 @@ static const struct opt_row tail_rows[] = {
 	{0},
 };
 
-/* The message: the arguments joined by blanks, or standard input for "-". */
-static char *message_text(struct cli *c, size_t *ret_len)
+char *cli_message_text(struct cli *c, size_t *ret_len)
 {
 	struct ub_buf b = UB_BUF(UB_PAYLOAD_MAX + 1);
 
@@ -99,6 +109,22 @@ static int send_wait(
 	return CLI_OK;
 }
 
+static int check_kind(const struct cli *c, enum unibus_kind kind)
+{
+	bool about = kind != UNIBUS_MESSAGE && kind != UNIBUS_REQUEST;
+
+	if (about && !c->reply) {
+		fprintf(stderr, "unibus send: --kind %s needs --reply REF\n", cli_kind_name(kind));
+		return CLI_USAGE;
+	}
+	if ((kind == UNIBUS_REDACT) != (c->n_args == 1)) {
+		fprintf(stderr, "unibus send: %s\n",
+			kind == UNIBUS_REDACT ? "a redaction has no text" : "what is to be sent?");
+		return CLI_USAGE;
+	}
+	return CLI_OK;
+}
+
 static int cmd_send(struct cli *c)
 {
 	UB_CLEANUP(ub_freep) char *text = NULL;
@@ -108,7 +134,11 @@ static int cmd_send(struct cli *c)
 	unibus_ref ref = "";
 	int rc;
 
-	text = message_text(c, &p.len);
+	p.kind = (enum unibus_kind)(c->kind + 1);
+	rc = check_kind(c, p.kind);
+	if (rc)
+		return rc;
+	text = cli_message_text(c, &p.len);
 	if (!text)
 		return cli_fail_text(
 			"the message cannot be read, or is larger than %d bytes", UB_PAYLOAD_MAX);
@@ -141,39 +171,6 @@ struct tail {
 	atomic_uint_fast64_t seen;
 };
 
-static const char *kind_word(enum unibus_kind kind)
-{
-	static const char *const words[] = {"message", "message", "react", "edit", "redact",
-		"request", "response", "typing", "receipt", "beacon"};
-
-	return (size_t)kind < UB_ARRAY_LEN(words) ? words[kind] : "unknown";
-}
-
-static void put_message_json(const struct unibus_msg *m)
-{
-	json_t *v = json_pack("{s:s, s:I, s:s?, s:s?, s:s, s:s?, s:s?, s:s?, s:s, s:I, s:b, s:b, "
-			      "s:I, s:b}",
-		"kind", kind_word(m->kind), "ts", (json_int_t)m->ts_ms, "ref", m->ref, "sender",
-		m->sender, "handle", m->handle, "id", m->id, "thread", m->thread, "reply", m->reply,
-		"media_type", m->media_type, "epoch", (json_int_t)m->epoch, "encrypted",
-		m->encrypted, "verified", m->verified, "position", (json_int_t)m->position,
-		"repeated", m->repeated);
-	json_t *text = json_stringn(m->data, m->len); /* NULL unless it is UTF-8 */
-
-	if (text) {
-		json_object_set_new(v, "text", text);
-	} else {
-		char *b64 = malloc(4 * ((m->len + 2) / 3) + 1);
-
-		if (b64) {
-			ub_b64_encode(m->data, m->len, b64);
-			json_object_set_new(v, "data", json_string(b64));
-		}
-		free(b64);
-	}
-	cli_put_json(v);
-}
-
 /* A message that names a file: what it is, and by which reference it is fetched. */
 static bool put_file(const struct unibus_msg *m)
 {
@@ -200,7 +197,7 @@ static void put_message(const struct unibus_msg *m)
 		printf("%.8s", m->sender ? m->sender : "(plain)");
 	printf("%s  ", m->sender && !m->verified ? " (not signed)" : "");
 	if (m->kind != UNIBUS_MESSAGE)
-		printf("[%s %s] ", kind_word(m->kind), m->reply ? m->reply : "");
+		printf("[%s %s] ", cli_kind_name(m->kind), m->reply ? m->reply : "");
 	if (put_file(m)) {
 		/* said */
 	} else if (m->media_type[0]) {
@@ -221,49 +218,19 @@ static void on_message(void *arg, const struct unibus_msg *m)
 	if (t->c->count && atomic_load(&t->seen) >= t->c->count)
 		return;
 	if (t->c->json)
-		put_message_json(m);
+		cli_put_json(cli_message_json(m));
 	else
 		put_message(m);
 	if (atomic_fetch_add(&t->seen, 1) + 1 >= t->c->count && t->c->count)
 		process_stop();
 }
 
-static void on_state(void *arg, unibus_client *client, enum unibus_state state, enum unibus_err why)
-{
-	struct cli *c = arg;
-
-	(void)client;
-	if (state == UNIBUS_REVOKED || state == UNIBUS_STOPPED) {
-		process_stop();
-	} else if (state == UNIBUS_CONNECTED && c->was_lost) {
-		c->was_lost = false;
-		fputs("unibus: connected again\n", stderr);
-	} else if (why && !c->was_lost) {
-		c->was_lost = true;
-		/* A server that closes the connection, as when rights are taken away, gives no
-		 * reason. */
-		fprintf(stderr, "unibus: the connection ended%s%s, connecting again\n",
-			why == UNIBUS_ERR_NETWORK ? "" : ": ",
-			why == UNIBUS_ERR_NETWORK ? "" : unibus_strerror(why));
-	}
-}
-
-static void on_event(void *arg, unibus_client *client, const struct unibus_event *ev)
-{
-	cli_on_event(arg, client, ev);
-	if (ev->kind == UNIBUS_EVENT_REMOVED)
-		process_stop();
-}
-
 static int tail_end(struct cli *c, const struct tail *t)
 {
-	struct unibus_room_info info;
+	int rc = cli_listen_end(c);
 
-	if (unibus_client_state(c->client) == UNIBUS_REVOKED)
-		return cli_fail(c, "the connection ended", UNIBUS_ERR_REVOKED);
-	unibus_room_get_info(c->room, &info);
-	if (!info.role)
-		return cli_fail_text("this peer is no longer in %s", info.subject);
+	if (rc)
+		return rc;
 	if (c->count && atomic_load(&t->seen) < c->count)
 		return cli_fail_text("%llu of %llu messages came",
 			(unsigned long long)atomic_load(&t->seen), (unsigned long long)c->count);
@@ -311,8 +278,8 @@ static int cmd_tail(struct cli *c)
 	}
 	if (process_signals_init())
 		return cli_fail_text("could not set up signals");
-	c->on_state = on_state;
-	c->on_event = on_event;
+	c->on_state = cli_on_state_end;
+	c->on_event = cli_on_event_end;
 	rc = cli_open_room(c);
 	if (rc)
 		return rc;
@@ -329,7 +296,7 @@ static int cmd_tail(struct cli *c)
 }
 
 const struct cli_command cli_message_commands[] = {
-	{NULL, "send", "ROOM TEXT...|-", "send a message (- reads standard input)", send_rows, 2,
+	{NULL, "send", "ROOM TEXT...|-", "send a message (- reads standard input)", send_rows, 1,
 		64, cmd_send},
 	{NULL, "tail", "ROOM", "print messages as they come", tail_rows, 1, 1, cmd_tail},
 	{0},

@@ -60,6 +60,18 @@ static const struct opt_row invite_rows[] = {
 	CLI_ROW_CONNECT,
 	{0},
 };
+static const struct opt_row tighten_rows[] = {
+	{.name = "encrypt",
+		.type = OPT_FLAG,
+		.offset = offsetof(struct cli, encrypt),
+		.help = "encrypt from now on"},
+	{.name = "sign",
+		.type = OPT_FLAG,
+		.offset = offsetof(struct cli, sign),
+		.help = "sign every message from now on"},
+	CLI_ROW_CONNECT,
+	{0},
+};
 static const struct opt_row log_rows[] = {
 	{.name = "from",
 		.value = "SEQ",
@@ -301,6 +313,24 @@ static int room_rekey(struct cli *c)
 	return rc ? rc : done(c, unibus_room_rekey(c->room), "the room has a new key");
 }
 
+static int room_tighten(struct cli *c)
+{
+	struct unibus_room_info i;
+	int rc;
+
+	if (!c->encrypt && !c->sign) {
+		fputs("unibus room tighten: --encrypt, --sign or both\n", stderr);
+		return CLI_USAGE;
+	}
+	rc = cli_open_room(c);
+	if (rc)
+		return rc;
+	unibus_room_get_info(c->room, &i);
+	i.policy.encrypt = i.policy.encrypt || c->encrypt;
+	i.policy.sign = i.policy.sign || c->sign;
+	return done(c, unibus_room_tighten(c->room, &i.policy), policy_words(&i.policy));
+}
+
 static int room_close(struct cli *c)
 {
 	int rc = cli_open_room(c);
@@ -343,6 +373,8 @@ const struct cli_command cli_room_commands[] = {
 		"change a role; owner hands the room over", plain_rows, 3, 3, room_role},
 	{"room", "leave", "ROOM", "leave a room", plain_rows, 1, 1, room_leave},
 	{"room", "rekey", "ROOM", "a new key for those in it", plain_rows, 1, 1, room_rekey},
+	{"room", "tighten", "ROOM", "encrypt or sign from now on; never back", tighten_rows, 1, 1,
+		room_tighten},
 	{"room", "log", "ROOM", "the room's signed history of changes", log_rows, 1, 1, room_log},
 	{"room", "close", "ROOM", "close it for good", plain_rows, 1, 1, room_close},
 	{"room", "trust", "PEER [FINGERPRINT]", "accept a peer's changed key after comparing",

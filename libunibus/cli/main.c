@@ -3,8 +3,8 @@
 #include "cli/cli.h"
 
 const struct cli_command *const cli_tables[] = {cli_id_commands, cli_users_commands,
-	cli_room_commands, cli_message_commands, cli_blob_commands, cli_call_commands,
-	cli_completion_commands, NULL};
+	cli_room_commands, cli_message_commands, cli_chat_commands, cli_work_commands,
+	cli_bench_commands, cli_blob_commands, cli_call_commands, cli_completion_commands, NULL};
 
 static void usage_line(const struct cli_command *cmd, FILE *to)
 {

@@ -40,3 +40,26 @@ bus_start() {
 	cat <&5 >"$tmp/after" &
 	exec 5<&-
 }
+
+# What programs of ours need to be peers of it, with the admin's identity.
+bus_peer() {
+	UNIBUS_CTRL_URLS=http://127.0.0.1:$UNIBUS_HTTP_PORT
+	UNIBUS_NATS_URLS=nats://127.0.0.1:$UNIBUS_NATS_PORT
+	UNIBUS_IDENTITY=$UNIBUS_RUN_DIR/admin.json
+	PATH=$build:$PATH
+	export UNIBUS_CTRL_URLS UNIBUS_NATS_URLS UNIBUS_IDENTITY PATH
+}
+
+# An identity $tmp/NAME.json, registered under that handle and known to the control plane.
+bus_user() {
+	unibus id new --out "$tmp/$1.json" >/dev/null
+	unibus users add "$1" "$(unibus id show --identity "$tmp/$1.json" | sed -n 's/^sign_pub *//p')" >/dev/null
+	unibus whoami --identity "$tmp/$1.json" >/dev/null
+}
+
+# Waits until a file has a line that matches; what writes it is $pid.
+has_line() {
+	until grep -qE -- "$1" "$2" 2>/dev/null; do
+		kill -0 "$pid" 2>/dev/null || grep -qE -- "$1" "$2" || return 1
+	done
+}
