@@ -275,6 +275,12 @@ void chat_on_message(void *arg, const struct unibus_msg *m)
 	FILE *to;
 
 	note_sender(ch, m);
+	if (m->kind >= UNIBUS_TYPING && !ch->c->json) {
+		/* It shows in the prompt. */
+		if (m->kind == UNIBUS_TYPING && !is_me(ch, m->sender))
+			line_wake(ch->line);
+		return;
+	}
 	to = open_memstream(&text, &len);
 	if (!to)
 		return;

@@ -8,7 +8,6 @@
 #define CLI_H
 
 #include <jansson.h>
-#include <stdio.h>
 #include <unibus/unibus.h>
 
 #include "core/base.h"

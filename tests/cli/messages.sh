@@ -19,6 +19,7 @@ as() {
 begin() {
 	who=$1 out=$2 ready=$3
 	shift 3
+	rm -f "$tmp/$out.out" "$tmp/$out.err"
 	UNIBUS_IDENTITY="$tmp/$who.json" "$build/unibus" "$@" >"$tmp/$out.out" 2>"$tmp/$out.err" </dev/null &
 	pid=$!
 	has_line "$ready" "$tmp/$out.err" || sed 's/^/    /' "$tmp/$out.err"
@@ -87,6 +88,7 @@ u "request" 0 '^HELLO THERE from admin$' request room.talk hello there
 u "request --json" 0 '"failed":false,"text":"HELLO from admin"' request room.talk hello --json
 u "request: data never becomes a command" 0 '\$\(ID\); "`ID`' request room.talk '$(id); "`id`'
 as bob "work, one name at a time" 1 'at work already' work room.talk --name shop --exec true
+as bob "work" 0 'working in room.talk' work room.talk --name again --exec true --for 200ms
 as bob "work under another name" 1 '0 of 1 requests' work room.talk --name other --exec true --count 1 --for 200ms
 kill -TERM "$pid"
 holds "work ends well when told to" ended_with 0

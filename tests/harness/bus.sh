@@ -60,6 +60,6 @@ bus_user() {
 # Waits until a file has a line that matches; what writes it is $pid.
 has_line() {
 	until grep -qE -- "$1" "$2" 2>/dev/null; do
-		kill -0 "$pid" 2>/dev/null || grep -qE -- "$1" "$2" || return 1
+		kill -0 "$pid" 2>/dev/null || grep -qE -- "$1" "$2" 2>/dev/null || return 1
 	done
 }
