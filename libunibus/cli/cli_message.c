@@ -119,7 +119,8 @@ static int check_kind(const struct cli *c, enum unibus_kind kind)
 	}
 	if ((kind == UNIBUS_REDACT) != (c->n_args == 1)) {
 		fprintf(stderr, "unibus send: %s\n",
-			kind == UNIBUS_REDACT ? "a redaction has no text" : "what is to be sent?");
+			kind == UNIBUS_REDACT ? "a redaction has no text"
+					      : "something is missing: what is to be sent?");
 		return CLI_USAGE;
 	}
 	return CLI_OK;

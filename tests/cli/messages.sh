@@ -147,7 +147,7 @@ holds "chat /react" has_line 'bob reacts to \[2\]: \+1' "$tmp/chat.out"
 echo "/edit ^ hello from Bob" >&6
 holds "chat /edit" has_line 'bob corrects \[1\]: hello from Bob' "$tmp/chat.out"
 echo "/edit 2 never said" >&6
-holds "chat /edit of another's" has_line 'not sent: .*right' "$tmp/chat.out"
+holds "chat /edit of another's" has_line 'not sent: .*(right|allow)' "$tmp/chat.out"
 echo "/reply 2 welcome" >&6
 holds "chat /reply" has_line '\[3\] .* bob \(to \[2\]\): welcome' "$tmp/chat.out"
 printf '/thread 2\nabout that\n/thread\nelsewhere\n' >&6
